@@ -1,0 +1,81 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CompiledQuery, Kysely, PostgresDialect, type Transaction } from 'kysely';
+import { Pool, types as defaults, type CustomTypesConfig } from 'pg';
+import { log } from './log.ts';
+import type { Schema } from './schema.ts';
+
+/** The database as readers take it. */
+export type Db = Kysely<Schema>;
+/** An open transaction, as every verb that writes takes it; a bare `Db` does not compile there. */
+export type Tx = Transaction<Schema>;
+
+const int8_oid = 20;
+const date_oid = 1082;
+
+// int8 is bigint (money, ids) and a date stays "2026-02-03": a Date would drag a time zone in.
+const types: CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
+    if (oid === int8_oid) return BigInt;
+    if (oid === date_oid) return (text: string) => text;
+    return defaults.getTypeParser(oid, format);
+  }) as CustomTypesConfig['getTypeParser'],
+};
+
+/** Opens the pool of connections. Nothing is connected until the first query. */
+export function openDatabase(url: string, size = 32): { db: Db; pool: Pool } {
+  const pool = new Pool({
+    connectionString: url,
+    max: size,
+    types,
+    application_name: 'karani',
+    connectionTimeoutMillis: 5_000,
+  });
+  // An idle connection that the server closes is replaced; without a handler it ends the process.
+  pool.on('error', (error) => log.warn({ error: error.message }, 'database connection lost'));
+  return { db: new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) }), pool };
+}
+
+const most_tries = 3;
+// Serialization failure and deadlock: the database undid everything, so the work may run again.
+const repeatable = new Set(['40001', '40P01']);
+
+/**
+ * The one place that begins a transaction. The work may run up to three times, so it does nothing
+ * but talk to the database: no network, no change in memory.
+ */
+export async function inTransaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await db.transaction().execute(work);
+    } catch (error) {
+      if (attempt === most_tries || !repeatable.has(sqlState(error) ?? '')) throw error;
+      await sleep(attempt * 10 * Math.random());
+    }
+  }
+}
+
+/** Runs part of a transaction so that its failure undoes that part alone; then it rethrows. */
+export async function inSavepoint<T>(tx: Tx, work: () => Promise<T>): Promise<T> {
+  await tx.executeQuery(CompiledQuery.raw('savepoint part'));
+  try {
+    const result = await work();
+    await tx.executeQuery(CompiledQuery.raw('release savepoint part'));
+    return result;
+  } catch (error) {
+    await tx.executeQuery(CompiledQuery.raw('rollback to savepoint part'));
+    await tx.executeQuery(CompiledQuery.raw('release savepoint part'));
+    throw error;
+  }
+}
+
+/** PostgreSQL's five-character code of an error, if it is one of the database's. */
+export function sqlState(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+}
+
+/** Whether the database refused the contents of a statement, rather than being out of reach. */
+export function refusedByDatabase(error: unknown): boolean {
+  const state = sqlState(error);
+  return state !== undefined && !/^(?:08|53|57|58|XX)/.test(state);
+}

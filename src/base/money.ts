@@ -1,0 +1,56 @@
+/** Money inside Karani is a bigint of cents; these are its only ways in and out. */
+
+const decimal = /^(-?)(\d{1,13})(?:\.(\d{1,2}))?$/;
+
+/**
+ * Shillings as a program writes them ("1500", "1500.5", "1500.00") in cents.
+ * Undefined when it is not such a number; never rounds.
+ */
+export function centsFromDecimal(text: string): bigint | undefined {
+  const parts = decimal.exec(text);
+  if (!parts) return undefined;
+  const cents = BigInt(parts[2] ?? '0') * 100n + BigInt((parts[3] ?? '').padEnd(2, '0'));
+  return parts[1] === '-' ? -cents : cents;
+}
+
+/** Cents as a decimal string of shillings with two decimals, for JSON: 150000n is "1500.00". */
+export function decimalFromCents(cents: bigint): string {
+  const positive = cents < 0n ? -cents : cents;
+  const text = `${positive / 100n}.${String(positive % 100n).padStart(2, '0')}`;
+  return cents < 0n ? `-${text}` : text;
+}
+
+const typed =
+  /^(?:k(?:es|sh)s?\.?)?(\d{1,3}(?:,\d{3})+|\d{1,12})(\.\d{1,2})?(k)?(?:\/[=-]+|bob|kes|ksh|shillings?)?$/;
+
+/**
+ * An amount as people type it, in cents: "1,500", "Ksh 1500/=", "1.5K", "500 bob", "shilingi 200".
+ * Undefined when it cannot be read for certain.
+ */
+export function centsFromTyped(text: string): bigint | undefined {
+  const plain = text
+    .toLowerCase()
+    .replace(/\s+/g, '')
+    .replace(/^(?:shilingi|shillings?)/, '');
+  const parts = typed.exec(plain);
+  if (!parts) return undefined;
+  const cents = centsFromDecimal(`${parts[1]?.replaceAll(',', '')}${parts[2] ?? ''}`);
+  return cents === undefined ? undefined : cents * (parts[3] ? 1000n : 1n);
+}
+
+function grouped(whole: bigint): string {
+  return String(whole).replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** "KES 1,500.00": alerts, receipts and statements. */
+export function exactMoney(cents: bigint): string {
+  const positive = cents < 0n ? -cents : cents;
+  const sign = cents < 0n ? '-' : '';
+  return `KES ${sign}${grouped(positive / 100n)}.${String(positive % 100n).padStart(2, '0')}`;
+}
+
+/** "KES 1,500", and cents only when there are any: questions, prompts and USSD. */
+export function shortMoney(cents: bigint): string {
+  const exact = exactMoney(cents);
+  return exact.endsWith('.00') ? exact.slice(0, -3) : exact;
+}

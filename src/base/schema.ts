@@ -1,0 +1,181 @@
+import type { Generated, GeneratedAlways, JSONColumnType } from 'kysely';
+
+// The tables as the migrations make them; tests/base/schema.test.ts holds these types against them.
+
+type At = Generated<Date>;
+type Json = JSONColumnType<Record<string, unknown>>;
+
+export interface Schema {
+  accounts: {
+    id: GeneratedAlways<bigint>;
+    code: string;
+    type: GeneratedAlways<'asset' | 'liability' | 'equity' | 'income' | 'expense'>;
+    currency: Generated<string>;
+    owner_kind: string | null;
+    owner_id: bigint | null;
+    opened_at: At;
+    closed_at: Date | null;
+  };
+  account_balances: {
+    account_id: bigint;
+    balance_cents: Generated<bigint>;
+    floor_cents: bigint | null;
+  };
+  ledger_transactions: {
+    id: GeneratedAlways<bigint>;
+    key: string;
+    kind: string;
+    effective_at: Date;
+    recorded_at: At;
+    xid: Generated<string>;
+    reverses_id: bigint | null;
+    content_hash: Buffer;
+  };
+  postings: {
+    ledger_transaction_id: bigint;
+    line: number;
+    debit_account_id: bigint;
+    credit_account_id: bigint;
+    amount_cents: bigint;
+  };
+  people: {
+    id: GeneratedAlways<bigint>;
+    name: string | null;
+    language: Generated<'en' | 'sw'>;
+    created_at: At;
+  };
+  addresses: {
+    id: GeneratedAlways<bigint>;
+    person_id: bigint;
+    kind: 'msisdn' | 'whatsapp';
+    value: string;
+    msisdn_hash: GeneratedAlways<string | null>;
+    verified_at: Date | null;
+    created_at: At;
+  };
+  roles: { person_id: bigint; role: Role; granted_at: At };
+  inbox: {
+    id: GeneratedAlways<bigint>;
+    source: string;
+    body: string;
+    body_hash: Buffer;
+    from_ip: string | null;
+    received_at: At;
+    state: Generated<'new' | 'done' | 'failed'>;
+    attempts: Generated<number>;
+    due_at: At;
+    error: string | null;
+    done_at: Date | null;
+  };
+  inbox_rejected: {
+    id: GeneratedAlways<bigint>;
+    source: string;
+    reason: string;
+    head: Buffer;
+    length_bytes: bigint;
+    body_hash: Buffer;
+    from_ip: string | null;
+    received_at: At;
+  };
+  outbox: {
+    id: GeneratedAlways<bigint>;
+    key: string;
+    person_id: bigint;
+    template: string | null;
+    values: Json;
+    words: string | null;
+    state: Generated<'waiting' | 'sending' | 'sent' | 'failed'>;
+    attempts: Generated<number>;
+    due_at: At;
+    lease_until: Date | null;
+    provider_id: string | null;
+    error: string | null;
+    created_at: At;
+    sent_at: Date | null;
+  };
+  customers: {
+    id: GeneratedAlways<bigint>;
+    number: string;
+    name: string;
+    person_id: bigint | null;
+    created_at: At;
+  };
+  invoices: {
+    id: GeneratedAlways<bigint>;
+    number: string;
+    customer_id: bigint;
+    total_cents: bigint;
+    outstanding_cents: bigint;
+    issued_on: string;
+    due_on: string;
+    state: GeneratedAlways<'UNPAID' | 'PARTIALLY_PAID' | 'PAID'>;
+    created_at: At;
+  };
+  payments: {
+    id: GeneratedAlways<bigint>;
+    shortcode: string;
+    receipt: string;
+    amount_cents: bigint;
+    allocated_cents: Generated<bigint>;
+    paid_at: Date;
+    account_typed: Generated<string>;
+    payer_msisdn: string | null;
+    payer_hash: string | null;
+    payer_masked: string | null;
+    payer_name: string | null;
+    state: GeneratedAlways<'matched' | 'unmatched'>;
+    rule: Generated<MatchRule>;
+    also_possible: JSONColumnType<string[]>;
+    flag: string | null;
+    alerted_at: Date | null;
+    verified_at: Date | null;
+    created_at: At;
+  };
+  hearings: {
+    inbox_id: bigint;
+    payment_id: bigint;
+    source: string;
+    shortcode: string;
+    amount_cents: bigint;
+    verdict: 'first' | 'repeat' | 'conflict';
+    heard_at: At;
+  };
+  allocations: {
+    id: GeneratedAlways<bigint>;
+    payment_id: bigint;
+    due_kind: string;
+    due_id: bigint;
+    amount_cents: bigint;
+    created_at: At;
+  };
+  sessions: {
+    person_id: bigint;
+    channel: 'whatsapp' | 'ussd';
+    body: Json;
+    awaits_secret: Generated<boolean>;
+    updated_at: At;
+  };
+  turns: { key: string; person_id: bigint; inbox_id: bigint; at: At };
+  ussd_sessions: {
+    gateway_id: string;
+    person_id: bigint;
+    turn: Generated<number>;
+    text_length: Generated<number>;
+    text_hash: Generated<string>;
+    reply: string;
+    updated_at: At;
+  };
+}
+
+export type Role =
+  | 'admin'
+  | 'officer'
+  | 'cashier'
+  | 'owner'
+  | 'tenant'
+  | 'borrower'
+  | 'customer'
+  | 'bettor';
+
+/** How a payment found what it pays for; see payments/match.ts. */
+export type MatchRule = 'reference' | 'customer' | 'single' | 'amount' | 'oldest' | 'unmatched';

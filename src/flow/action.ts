@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import type { Tx } from '../base/db.ts';
+import type { Role } from '../base/schema.ts';
+
+/** The languages that every text must have. */
+export const languages = ['en', 'sw'] as const;
+export type Language = (typeof languages)[number];
+
+/** Where a conversation takes place. */
+export const channels = ['whatsapp', 'ussd'] as const;
+export type Channel = (typeof channels)[number];
+
+/** Who is talking, as flows and actions see them. */
+export interface Actor {
+  id: bigint;
+  name: string | null;
+  language: Language;
+  roles: readonly Role[];
+}
+
+/** An amount in a flow's values: shillings as a decimal string, "1500.00". */
+export const Money = z.string().regex(/^-?\d+\.\d\d$/);
+
+export interface ActionCall<Input> {
+  actor: Actor;
+  input: Input;
+  /** The same for a repeated turn, another for each visit of the step: what makes an action once-only. */
+  key: string;
+}
+
+/**
+ * What a flow's `do` runs. `input` and `output` are what the loader checks `with` and the texts against;
+ * every code in `refusals` must be handled by the step's `else`.
+ */
+export interface Action {
+  input: z.ZodObject;
+  output: z.ZodObject | z.ZodArray<z.ZodObject>;
+  refusals: readonly string[];
+  run: (tx: Tx, call: ActionCall<unknown>) => Promise<unknown>;
+}
+
+export type Actions = Readonly<Record<string, Action>>;
+
+/** Declares an action: its words live in a flow, its rule in the verb that `run` calls. */
+export function action<I extends z.ZodObject, O extends z.ZodObject | z.ZodArray<z.ZodObject>>(it: {
+  input: I;
+  output: O;
+  refusals: readonly string[];
+  run: (tx: Tx, call: ActionCall<z.output<I>>) => Promise<z.input<O>>;
+}): Action {
+  return {
+    ...it,
+    run: (tx, call) => it.run(tx, { ...call, input: it.input.parse(call.input) }),
+  };
+}
