@@ -23,15 +23,15 @@ create table payments (
   also_possible jsonb not null default '[]',
   -- Broke a rule of ours (an unknown shortcode) and was recorded all the same.
   flag text,
-  -- Set when the admins were told of it one by one; what is null waits for the digest.
-  alerted_at timestamptz,
+  -- How the admins were told: by a message of its own, or in a digest, for which null waits.
+  told text check (told in ('alone', 'digest')),
   -- A callback alone proves nothing: set when a second source has confirmed it.
   verified_at timestamptz,
   created_at timestamptz not null default now(),
   constraint never_over_allocated check (allocated_cents between 0 and amount_cents)
 );
 create index payments_unmatched on payments (id) where allocated_cents < amount_cents;
-create index payments_to_digest on payments (id) where alerted_at is null;
+create index payments_to_digest on payments (created_at) where told is null;
 create index payments_created on payments (created_at);
 
 create table hearings (
@@ -52,6 +52,8 @@ create table allocations (
   payment_id bigint not null references payments,
   due_kind text not null check (due_kind ~ '^[a-z_]{3,20}$'),
   due_id bigint not null,
+  -- As people write it, so that a payment can say what it paid without asking the trade.
+  due_reference text not null,
   amount_cents bigint not null check (amount_cents > 0),
   created_at timestamptz not null default now()
 );

@@ -28,5 +28,6 @@ create table ussd_sessions (
   text_length integer not null default 0,
   text_hash text not null default '',
   reply text not null,
+  over boolean not null,
   updated_at timestamptz not null default now()
 );

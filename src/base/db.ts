@@ -74,8 +74,18 @@ export function sqlState(error: unknown): string | undefined {
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
-/** Whether the database refused the contents of a statement, rather than being out of reach. */
-export function refusedByDatabase(error: unknown): boolean {
+// Connection exceptions, too few resources, an operator's doing, a fault of the system.
+const away_classes = /^(?:08|53|57|58)/;
+const away_codes = /^(?:ECONN|ENOENT|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_)/;
+// node-postgres names these by their words alone.
+const away_words = /connection (?:terminated|timeout)|timeout exceeded|not queryable|destroyed/i;
+
+/** Whether an error says that the database is out of reach, rather than that it refused what was asked. */
+export function isAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error instanceof AggregateError) return error.errors.some(isAway);
   const state = sqlState(error);
-  return state !== undefined && !/^(?:08|53|57|58|XX)/.test(state);
+  if (state !== undefined) return away_classes.test(state);
+  const code = 'code' in error ? String(error.code) : '';
+  return away_codes.test(code) || away_words.test(error.message);
 }

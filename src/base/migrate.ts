@@ -22,7 +22,7 @@ export async function migrate(pool: Pool, environment: Environment): Promise<num
       create table if not exists migrations (
         number integer primary key, name text not null, applied_at timestamptz not null default now());
       create table if not exists installation (
-        only boolean primary key default true check (only),
+        one boolean primary key default true check (one),
         environment text not null check (environment in ('demo', 'sandbox', 'production')),
         stamped_at timestamptz not null default now());`);
     await stamp(client, environment);

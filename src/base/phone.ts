@@ -13,7 +13,7 @@ export function isMsisdn(text: string): boolean {
  * Undefined when it is not one; masked and hashed numbers are not.
  */
 export function msisdnFrom(text: string): string | undefined {
-  if (!/^[+\d][\d\s().-]{7,20}$/.test(text.trim())) return undefined;
+  if (!/^[+(\d][\d\s().-]{7,20}$/.test(text.trim())) return undefined;
   const digits = text.replace(/\D/g, '');
   if (msisdn.test(digits)) return digits;
   const number = parsePhoneNumberFromString(digits, 'KE')?.number.slice(1);

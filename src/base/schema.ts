@@ -127,7 +127,7 @@ export interface Schema {
     rule: Generated<MatchRule>;
     also_possible: JSONColumnType<string[]>;
     flag: string | null;
-    alerted_at: Date | null;
+    told: 'alone' | 'digest' | null;
     verified_at: Date | null;
     created_at: At;
   };
@@ -145,6 +145,7 @@ export interface Schema {
     payment_id: bigint;
     due_kind: string;
     due_id: bigint;
+    due_reference: string;
     amount_cents: bigint;
     created_at: At;
   };
@@ -163,6 +164,7 @@ export interface Schema {
     text_length: Generated<number>;
     text_hash: Generated<string>;
     reply: string;
+    over: boolean;
     updated_at: At;
   };
 }

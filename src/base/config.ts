@@ -1,0 +1,169 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { BlockList, isIP } from 'node:net';
+import { LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { SetupError } from './errors.ts';
+import { allowedInAddress } from './ids.ts';
+import { msisdnFrom } from './phone.ts';
+
+const Msisdn = z.coerce
+  .string()
+  .transform((text) => msisdnFrom(text) ?? '')
+  .refine((number) => number !== '', 'expected a Kenyan mobile number, such as 0722000000');
+
+const Secret = z
+  .string()
+  .min(16, 'expected at least 16 characters')
+  .regex(/^[A-Za-z0-9._~-]+$/, 'expected letters, digits and . _ ~ - only, since it is part of an address')
+  .refine(allowedInAddress, 'Daraja refuses addresses with mpesa, safaricom, exe, cmd, sql or query in them');
+
+const Secrets = z.array(Secret).min(1, 'expected at least one secret');
+
+const Network = z
+  .string()
+  .refine((text) => networkOf(text) !== undefined, 'expected an address or a network such as 196.201.214.0/24');
+
+const Shortcode = z.strictObject({
+  number: z.coerce.string().regex(/^\d{5,7}$/, 'expected 5 to 7 digits'),
+  kind: z.enum(['paybill', 'till']),
+  /** A till's head office number, under which its addresses are registered. */
+  store: z.coerce.string().regex(/^\d{5,7}$/).optional(),
+  /** Which register URL to use: v1 sends the payer's number hashed, v2 masked. */
+  c2b_version: z.enum(['v1', 'v2']).default('v2'),
+  consumer_key: z.string().min(1),
+  consumer_secret: z.string().min(1),
+});
+
+const Config = z.strictObject({
+  environment: z.enum(['sandbox', 'production']),
+  business: z.strictObject({
+    name: z.string().min(1).max(16),
+    help_number: Msisdn,
+  }),
+  admin_numbers: z.array(Msisdn).min(1, 'expected at least one number'),
+  shortcodes: z.array(Shortcode).min(1, 'expected at least one shortcode'),
+  hooks: z.strictObject({ daraja: Secrets, ussd: Secrets, whatsapp: Secrets }),
+  whatsapp: z.strictObject({
+    phone_number_id: z.coerce.string().regex(/^\d+$/, 'expected digits'),
+    access_token: z.string().min(1),
+    app_secrets: z.array(z.string().min(1)).min(1),
+    verify_token: z.string().min(1),
+    graph_version: z.string().regex(/^v\d+\.\d+$/, 'expected a version such as v25.0').default('v25.0'),
+  }),
+  ussd: z.strictObject({
+    code: z.string().regex(/^\*[\d*]+#$/, 'expected a code such as *384*123456#'),
+  }),
+  alerts: z
+    .strictObject({ digest_above_per_minute: z.int().min(0).max(1000).default(10) })
+    .default({ digest_above_per_minute: 10 }),
+  trusted_proxies: z.array(Network).default([]),
+  allowed_sources: z.strictObject({ daraja: z.array(Network).default([]) }).default({ daraja: [] }),
+});
+
+export type Config = z.output<typeof Config>;
+
+/** Where the services are; the environment points them at a simulator. */
+export interface Hosts {
+  daraja: string;
+  whatsapp: string;
+}
+
+const real_hosts = {
+  sandbox: 'https://sandbox.safaricom.co.ke',
+  production: 'https://api.safaricom.co.ke',
+} as const;
+
+/** The services' hosts: DARAJA_BASE_URL and WHATSAPP_BASE_URL where they are set, else the real ones. */
+export function hostsFor(environment: Config['environment'], env: NodeJS.ProcessEnv): Hosts {
+  return {
+    daraja: env['DARAJA_BASE_URL'] ?? real_hosts[environment],
+    whatsapp: env['WHATSAPP_BASE_URL'] ?? 'https://graph.facebook.com',
+  };
+}
+
+/**
+ * Reads the configuration file, `${NAME}` taken from the environment. Undefined when there is none, which
+ * means the demo. Throws SetupError with file, line and what was expected; every fault at once.
+ */
+export function readConfig(env: NodeJS.ProcessEnv): Config | undefined {
+  const named = env['KARANI_CONFIG'];
+  const path = named ?? './config.yaml';
+  if (!existsSync(path)) {
+    if (named === undefined) return undefined;
+    throw new SetupError(`There is no configuration file ${path}. Check KARANI_CONFIG.`);
+  }
+  return parseConfig(readFileSync(path, 'utf8'), path, env);
+}
+
+/** Checks the text of a configuration file. Throws SetupError naming `path`, each line, and what it expects. */
+export function parseConfig(text: string, path: string, env: NodeJS.ProcessEnv): Config {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const broken = document.errors.map((e) => `${path}:${lines.linePos(e.pos[0]).line} ${e.message.split('\n')[0]}`);
+  if (broken.length > 0) throw new SetupError(broken.join('\n'));
+
+  const lineOf = (keys: readonly PropertyKey[]): number => {
+    for (let length = keys.length; length >= 0; length -= 1) {
+      const node = document.getIn(keys.slice(0, length), true);
+      const range = node && typeof node === 'object' && 'range' in node ? node.range : undefined;
+      if (Array.isArray(range)) return lines.linePos(Number(range[0])).line;
+    }
+    return 1;
+  };
+  const missing: string[] = [];
+  const values = fillIn(document.toJS() ?? {}, env, (name, keys) => {
+    missing.push(`${path}:${lineOf(keys)} ${keys.join('.')}: the environment has no ${name}`);
+  });
+  if (missing.length > 0) throw new SetupError(missing.join('\n'));
+
+  const checked = Config.safeParse(values);
+  if (checked.success) return checked.data;
+  const faults = checked.error.issues.flatMap((issue) => {
+    const keys = issue.code === 'unrecognized_keys' ? issue.keys.map((k) => [...issue.path, k]) : [issue.path];
+    return keys.map((key) => {
+      const what = issue.code === 'unrecognized_keys' ? 'there is no such setting' : issue.message;
+      return `${path}:${lineOf(key)} ${key.join('.') || 'file'}: ${what}`;
+    });
+  });
+  throw new SetupError(faults.join('\n'));
+}
+
+function fillIn(
+  value: unknown,
+  env: NodeJS.ProcessEnv,
+  missing: (name: string, keys: PropertyKey[]) => void,
+  keys: PropertyKey[] = [],
+): unknown {
+  if (typeof value === 'string') {
+    return value.replace(/\$\{(\w+)\}/g, (_, name: string) => {
+      const found = env[name];
+      if (found === undefined) missing(name, keys);
+      return found ?? '';
+    });
+  }
+  if (Array.isArray(value)) return value.map((item, i) => fillIn(item, env, missing, [...keys, i]));
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, fillIn(item, env, missing, [...keys, key])]),
+  );
+}
+
+function networkOf(text: string): { address: string; prefix: number; family: 'ipv4' | 'ipv6' } | undefined {
+  const [address = '', bits] = text.split('/');
+  const version = isIP(address);
+  if (version === 0) return undefined;
+  const most = version === 4 ? 32 : 128;
+  const prefix = bits === undefined ? most : Number(bits);
+  if (!Number.isInteger(prefix) || prefix < 0 || prefix > most) return undefined;
+  return { address, prefix, family: version === 4 ? 'ipv4' : 'ipv6' };
+}
+
+/** A list of addresses and networks to check others against. */
+export function networkList(networks: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const text of networks) {
+    const network = networkOf(text);
+    if (network) list.addSubnet(network.address, network.prefix, network.family);
+  }
+  return list;
+}

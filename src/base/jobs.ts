@@ -1,0 +1,97 @@
+import { Logger, run, runMigrations } from 'graphile-worker';
+import { sql } from 'kysely';
+import type { Tx } from './db.ts';
+import { messageOf } from './errors.ts';
+import { log } from './log.ts';
+
+/** The background tasks, by the names that wake them. Each means "look": rows say what is to be done. */
+export type Task = 'drain_payments' | 'take_turns' | 'send_outbox' | 'send_digest';
+
+/** Wakes a task once this commit is done, or `not_before_ms` later. */
+export async function wake(tx: Tx, task: Task, not_before_ms = 0): Promise<void> {
+  await sql`
+    select graphile_worker.add_job(${task}, max_attempts := 1,
+      run_at := now() + ${not_before_ms} * interval '1 millisecond')
+  `.execute(tx);
+}
+
+/** Brings the queue's own tables to its version. */
+export async function migrateJobs(url: string): Promise<void> {
+  await runMigrations({ connectionString: url, logger: queue_log });
+}
+
+export interface Tasks {
+  stop: () => Promise<void>;
+}
+
+/**
+ * Runs the tasks when they are woken, and each of them every `sweep_ms` besides: a job that was lost, or
+ * that a killed worker keeps locked, delays nothing for longer. A job is tried once and never fails,
+ * since the rows it looks at carry their own attempts.
+ */
+export async function runTasks(
+  url: string,
+  tasks: Record<Task, () => Promise<unknown>>,
+  sweep_ms = 2_000,
+): Promise<Tasks> {
+  const runs = Object.entries(tasks).map(([name, task]) => ({ name, ...oneAtATime(name, task) }));
+  const runner = await run({
+    connectionString: url,
+    concurrency: 4,
+    noHandleSignals: true,
+    logger: queue_log,
+    taskList: Object.fromEntries(runs.map((r) => [r.name, () => r.look()])),
+    preset: { worker: { localQueue: { size: 50 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
+  });
+  const lookAll = () => runs.forEach((r) => r.look());
+  const sweep = setInterval(lookAll, sweep_ms);
+  lookAll();
+  return {
+    stop: async () => {
+      clearInterval(sweep);
+      await runner.stop().catch(() => undefined);
+      await Promise.all(runs.map((r) => r.finish()));
+    },
+  };
+}
+
+/**
+ * A task as something to be woken: woken while it runs, it looks once more when it is done. So a hundred
+ * jobs for the same task cost as much as two.
+ */
+function oneAtATime(name: string, task: () => Promise<unknown>) {
+  let running: Promise<void> | undefined;
+  let again = false;
+  let stopped = false;
+
+  async function work(): Promise<void> {
+    do {
+      again = false;
+      try {
+        await task();
+      } catch (error) {
+        log.error({ task: name, error: messageOf(error) }, 'task failed; it looks again shortly');
+      }
+    } while (again);
+  }
+
+  return {
+    look(): void {
+      if (stopped) return;
+      again = true;
+      running ??= work().finally(() => {
+        running = undefined;
+      });
+    },
+    async finish(): Promise<void> {
+      stopped = true;
+      again = false;
+      await running;
+    },
+  };
+}
+
+const queue_log = new Logger(() => (level, message) => {
+  if (level === 'error') log.error({ queue: message }, 'job queue');
+  else if (level === 'warning') log.warn({ queue: message }, 'job queue');
+});

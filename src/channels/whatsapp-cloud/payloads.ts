@@ -1,0 +1,126 @@
+import { z } from 'zod';
+import { clock } from '../../base/clock.ts';
+
+/** What Meta posts to the webhook, read so that one odd message never holds the rest. */
+
+const longest_text = 4096;
+const longest_name = 100;
+// Controls except the line break, and the marks that turn the direction of writing.
+const never_shown = /(?!\n)[\p{Cc}\u200B\u200E\u200F\u061C\u202A-\u202E\u2066-\u2069\uFEFF]/gu;
+
+const Change = z.object({
+  field: z.string().optional(),
+  value: z
+    .object({
+      metadata: z.object({ phone_number_id: z.coerce.string() }).optional().catch(undefined),
+      contacts: z.array(z.unknown()).catch([]),
+      messages: z.array(z.unknown()).catch([]),
+      statuses: z.array(z.unknown()).catch([]),
+    })
+    .catch({ contacts: [], messages: [], statuses: [] }),
+});
+
+/** A webhook as it came: any number of messages and statuses, and kinds unknown to us. */
+export const WhatsAppWebhook = z.object({
+  object: z.string(),
+  entry: z.array(z.object({ changes: z.array(Change) })),
+});
+export type WhatsAppWebhook = z.output<typeof WhatsAppWebhook>;
+
+/** What a person wrote to the business. */
+export interface WhatsAppMessage {
+  /** Meta's "wamid.…"; a message that comes again keeps it. */
+  id: string;
+  /** The sender's WhatsApp id: the digits of a number, or an id that shows none. */
+  from: string;
+  /** The name of the sender's profile, chosen by the sender. */
+  name: string | null;
+  /** Null for everything but text. */
+  text: string | null;
+  /** "text", "image", … as Meta names it; "unknown" when it has no name. */
+  kind: string;
+  at: Date;
+  /** Which of the business's numbers it was written to. */
+  phone_number_id: string | null;
+}
+
+/** How far a message of ours has come. */
+export interface WhatsAppStatus {
+  id: string;
+  status: string;
+  recipient: string | null;
+  at: Date;
+  error_code: number | null;
+}
+
+const Id = z.string().min(1).max(300);
+const Seconds = z.coerce.number().int().min(0).max(4_102_444_800);
+
+const Message = z.object({
+  id: Id,
+  from: z.string().regex(/^\+?[\w.:@-]{5,150}$/),
+  timestamp: z.unknown().optional(),
+  type: z.string().max(50).catch('unknown'),
+  text: z.object({ body: z.string() }).optional().catch(undefined),
+});
+
+const Contact = z.object({ wa_id: z.string(), profile: z.object({ name: z.string() }) });
+
+const Status = z.object({
+  id: Id,
+  status: z.string().min(1).max(50),
+  recipient_id: z.string().max(150).nullable().catch(null),
+  timestamp: z.unknown().optional(),
+  errors: z.array(z.object({ code: z.number() })).catch([]),
+});
+
+/** Every message of a webhook, in Meta's order; what has no id or sender is left out. */
+export function messagesOf(webhook: WhatsAppWebhook): WhatsAppMessage[] {
+  return changesOf(webhook).flatMap(({ value }) => {
+    const names = new Map(
+      readable(Contact, value.contacts).map((contact) => [contact.wa_id, contact.profile.name]),
+    );
+    return readable(Message, value.messages).map((message) => ({
+      id: message.id,
+      from: message.from.replace(/^\+/, ''),
+      name: shown(names.get(message.from) ?? '', longest_name) || null,
+      text: message.type === 'text' && message.text ? shown(message.text.body, longest_text) : null,
+      kind: message.type,
+      at: momentFrom(message.timestamp),
+      phone_number_id: value.metadata?.phone_number_id ?? null,
+    }));
+  });
+}
+
+/** Every status of a webhook. They repeat and overtake each other: a status only moves forward. */
+export function statusesOf(webhook: WhatsAppWebhook): WhatsAppStatus[] {
+  return changesOf(webhook).flatMap(({ value }) =>
+    readable(Status, value.statuses).map((status) => ({
+      id: status.id,
+      status: status.status,
+      recipient: status.recipient_id,
+      at: momentFrom(status.timestamp),
+      error_code: status.errors[0]?.code ?? null,
+    })),
+  );
+}
+
+function changesOf(webhook: WhatsAppWebhook): z.output<typeof Change>[] {
+  return webhook.entry.flatMap((entry) => entry.changes);
+}
+
+function readable<T>(schema: z.ZodType<T>, items: unknown[]): T[] {
+  return items.flatMap((item) => {
+    const read = schema.safeParse(item);
+    return read.success ? [read.data] : [];
+  });
+}
+
+function momentFrom(timestamp: unknown): Date {
+  const seconds = Seconds.safeParse(timestamp);
+  return seconds.success ? new Date(seconds.data * 1000) : clock.now();
+}
+
+function shown(text: string, longest: number): string {
+  return text.toWellFormed().replace(never_shown, '').slice(0, longest).toWellFormed().trim();
+}

@@ -1,0 +1,258 @@
+import type { ParseArgsConfig } from 'node:util';
+import { sql } from 'kysely';
+import { readConfig } from './base/config.ts';
+import { type Db, inTransaction, openDatabase } from './base/db.ts';
+import { runningPostgresUrl, startPostgres } from './base/embedded-postgres.ts';
+import { SetupError } from './base/errors.ts';
+import { migrateJobs, wake } from './base/jobs.ts';
+import { migrate } from './base/migrate.ts';
+import { registerC2bUrls } from './daraja/client.ts';
+import type { ExitCode } from './exit.ts';
+import { FlowFindings, loadFlows } from './flow/load.ts';
+import { loadMessages } from './flow/messages.ts';
+import { verify } from './ledger/verify.ts';
+import { actions, checks } from './registry.ts';
+import { flows_folder, serve, server_roles, type ServerRole } from './serve.ts';
+import { listen } from './server.ts';
+import { readSettings } from './settings.ts';
+import { openSimulator } from './simulator/simulator.ts';
+
+type Values = Record<string, unknown>;
+
+export interface Command {
+  /** One or two words, as they are typed. */
+  name: string;
+  summary: string;
+  options?: NonNullable<ParseArgsConfig['options']>;
+  /** What must follow, by name. */
+  positionals?: string[];
+  run: (values: Values, positionals: string[]) => Promise<ExitCode | void>;
+}
+
+const json = { json: { type: 'boolean' } } as const;
+
+/** Every command of `karani`. */
+export const commands: readonly Command[] = [
+  {
+    name: 'serve',
+    summary: 'Runs the server. --roles web,worker,whatsapp splits it over processes.',
+    options: { roles: { type: 'string' } },
+    run: (values) => serve(process.env, rolesFrom(values['roles'])),
+  },
+  {
+    name: 'simulator',
+    summary: 'Runs M-Pesa, Africa’s Talking and WhatsApp for a server that is elsewhere.',
+    options: { port: { type: 'string' }, app: { type: 'string' }, data: { type: 'string' } },
+    run: runSimulator,
+  },
+  {
+    name: 'migrate',
+    summary: 'Brings the database to this version.',
+    run: () => withDatabase(async () => print('The database is at this version.'), true),
+  },
+  {
+    name: 'config check',
+    summary: 'Checks the configuration file and says what is wrong, line by line.',
+    run: async () => {
+      print(
+        readConfig(process.env)
+          ? 'The configuration is right.'
+          : 'There is no configuration file: npm start would run the demo.',
+      );
+    },
+  },
+  {
+    name: 'daraja register-urls',
+    summary: 'Tells M-Pesa where to send the payments of every configured shortcode.',
+    run: registerUrls,
+  },
+  {
+    name: 'ledger verify',
+    summary: 'Proves that the books are right; exits 1 and names what is not.',
+    options: json,
+    run: (values) => withDatabase((db) => verifyLedger(db, values['json'] === true)),
+  },
+  {
+    name: 'inbox list',
+    summary: 'Callbacks and messages, the newest first; --failed for those that were given up.',
+    options: { ...json, failed: { type: 'boolean' }, limit: { type: 'string' } },
+    run: (values) => withDatabase((db) => listInbox(db, values)),
+  },
+  {
+    name: 'inbox show',
+    summary: 'One callback or message, exactly as it came.',
+    positionals: ['ID'],
+    options: json,
+    run: (values, [id]) => withDatabase((db) => showInbox(db, idFrom(id), values['json'] === true)),
+  },
+  {
+    name: 'inbox replay',
+    summary: 'Works through one again; what it already caused is not caused twice.',
+    positionals: ['ID'],
+    run: (_, [id]) => withDatabase((db) => replayInbox(db, idFrom(id))),
+  },
+  {
+    name: 'flows check',
+    summary: 'Checks every conversation: file, line and what is wrong.',
+    run: checkFlows,
+  },
+];
+
+function rolesFrom(text: unknown): readonly ServerRole[] {
+  if (typeof text !== 'string') return server_roles;
+  return text.split(',').map((name) => {
+    const role = server_roles.find((r) => r === name.trim());
+    if (!role) throw new SetupError(`There is no role "${name}". There are ${server_roles.join(', ')}.`);
+    return role;
+  });
+}
+
+async function runSimulator(values: Values): Promise<void> {
+  const app_url = typeof values['app'] === 'string' ? values['app'] : 'http://127.0.0.1:3000';
+  const port = Number(values['port'] ?? 4000);
+  const hook_secret = process.env['KARANI_HOOK_SECRET'];
+  if (!hook_secret) {
+    throw new SetupError('KARANI_HOOK_SECRET is needed, the same that the server has.');
+  }
+  const data_dir = typeof values['data'] === 'string' ? values['data'] : './data/simulator';
+  const simulator = await openSimulator({ data_dir, app_url, hook_secret });
+  const listening = await listen(simulator.routes, process.env['HOST'] ?? '127.0.0.1', port);
+  print(`The simulator is running: ${listening.url}, for the server at ${app_url}.`);
+  await new Promise<void>((done) => {
+    process.once('SIGINT', done);
+    process.once('SIGTERM', done);
+  });
+  await listening.stop();
+  await simulator.close();
+}
+
+async function withDatabase(
+  work: (db: Db) => Promise<ExitCode | void>,
+  to_migrate = false,
+): Promise<ExitCode | void> {
+  const settings = readSettings(process.env);
+  // Beside a server that runs on this folder, its database; otherwise our own for as long as it takes.
+  const running = settings.database_url ?? runningPostgresUrl(settings.data_dir);
+  const own = running ? undefined : await startPostgres(settings.data_dir);
+  const url = running ?? own?.url ?? '';
+  const { db, pool } = openDatabase(url, 2);
+  try {
+    if (to_migrate) {
+      await migrate(pool, settings.environment);
+      await migrateJobs(url);
+    }
+    return await work(db);
+  } finally {
+    await db.destroy();
+    await own?.stop();
+  }
+}
+
+async function registerUrls(): Promise<void> {
+  const settings = readSettings(process.env);
+  if (!settings.hosts || !settings.public_url) {
+    throw new SetupError('PUBLIC_URL is needed: the address at which M-Pesa reaches this server.');
+  }
+  const base = `${settings.public_url}/hooks/${settings.hooks.daraja[0]}/c2b`;
+  for (const shortcode of settings.shortcodes) {
+    const number = shortcode.store ?? shortcode.number;
+    await registerC2bUrls(
+      { ...shortcode, base_url: settings.hosts.daraja },
+      {
+        version: shortcode.c2b_version,
+        shortcode: number,
+        confirmation_url: `${base}/confirmation`,
+        validation_url: `${base}/validation`,
+      },
+    );
+    print(`${shortcode.number}: M-Pesa sends its payments here.`);
+  }
+}
+
+async function verifyLedger(db: Db, as_json: boolean): Promise<ExitCode> {
+  const findings = await verify(db, checks);
+  if (as_json) print(JSON.stringify({ checks: checks.length, findings }));
+  else if (findings.length === 0) print(`The books are right: ${checks.length} checks, nothing found.`);
+  else for (const { check, found } of findings) print(`${found}: not so that ${check}`);
+  return findings.length === 0 ? 0 : 1;
+}
+
+async function listInbox(db: Db, values: Values): Promise<void> {
+  const limit = Math.min(Number(values['limit'] ?? 20) || 20, 1_000);
+  const rows = await db
+    .selectFrom('inbox')
+    .select(['id', 'received_at', 'source', 'state', 'attempts', 'from_ip', 'error'])
+    .$if(values['failed'] === true, (q) => q.where('state', '=', 'failed'))
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
+  if (values['json'] === true) {
+    print(JSON.stringify(rows.map((row) => ({ ...row, id: String(row.id) }))));
+    return;
+  }
+  for (const row of rows) {
+    print(
+      [row.id, row.received_at.toISOString(), row.source, row.state, row.from_ip ?? '-', row.error ?? '']
+        .join('  ')
+        .trimEnd(),
+    );
+  }
+  if (rows.length === 0) print('Nothing.');
+}
+
+async function showInbox(db: Db, id: bigint, as_json: boolean): Promise<ExitCode> {
+  const row = await db.selectFrom('inbox').selectAll().where('id', '=', id).executeTakeFirst();
+  if (!row) {
+    process.stderr.write(`There is no ${id} in the inbox.\n`);
+    return 1;
+  }
+  const { body, body_hash, ...about } = row;
+  const shown = { ...about, id: String(row.id), body_hash: body_hash.toString('hex') };
+  if (as_json) print(JSON.stringify({ ...shown, body }));
+  else print(`${Object.entries(shown).map(([k, v]) => `${k}: ${String(v ?? '-')}`).join('\n')}\n\n${body}`);
+  return 0;
+}
+
+async function replayInbox(db: Db, id: bigint): Promise<ExitCode> {
+  const found = await inTransaction(db, async (tx) => {
+    const row = await tx
+      .updateTable('inbox')
+      .set({ state: 'new', attempts: 0, error: null, due_at: sql`now()` })
+      .where('id', '=', id)
+      // USSD was answered in its request, and what was kept of it is no request any more.
+      .where('source', '!=', 'ussd')
+      .returning('source')
+      .executeTakeFirst();
+    if (row) await wake(tx, row.source === 'whatsapp' ? 'take_turns' : 'drain_payments');
+    return row !== undefined;
+  });
+  if (!found) {
+    process.stderr.write(`There is no ${id} in the inbox that can be replayed.\n`);
+    return 1;
+  }
+  print('It waits again; a running server takes it up at once.');
+  return 0;
+}
+
+async function checkFlows(): Promise<ExitCode> {
+  try {
+    await loadFlows(flows_folder, actions);
+    await loadMessages(flows_folder);
+  } catch (error) {
+    if (!(error instanceof FlowFindings)) throw error;
+    for (const finding of error.findings) process.stderr.write(`${finding}\n`);
+    return 1;
+  }
+  print('Every conversation is right.');
+  return 0;
+}
+
+function idFrom(text: string | undefined): bigint {
+  if (!text || !/^\d{1,18}$/.test(text)) throw new SetupError(`ID is ${text}, and must be a number.`);
+  return BigInt(text);
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+

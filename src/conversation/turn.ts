@@ -1,0 +1,119 @@
+import { sql } from 'kysely';
+import { clock } from '../base/clock.ts';
+import { type Tx, inSavepoint, sqlState } from '../base/db.ts';
+import { messageOf, Refusal } from '../base/errors.ts';
+import { log } from '../base/log.ts';
+import type { Actions, Actor, Channel } from '../flow/action.ts';
+import type { Flows } from '../flow/load.ts';
+import type { Session } from '../flow/session.ts';
+import { awaitsSecret, hear, settle, type Context, type Turn } from '../flow/step.ts';
+import { personById } from '../people/find.ts';
+
+/** What every conversation needs to know of the house. */
+export interface House {
+  flows: Flows;
+  actions: Actions;
+  /** Words that every text may use: shop, paybill, help, ussd. */
+  values: Record<string, string>;
+}
+
+export interface Heard {
+  actor: Actor;
+  channel: Channel;
+  /** What was written, keyed or chosen; empty for a fresh dial. */
+  text: string;
+  /** Forgets where the person was: a new dial begins at the menu. */
+  afresh?: boolean;
+  /** This turn's own name, unique for ever: what makes its actions once-only. */
+  key: string;
+}
+
+export interface Said {
+  words: string;
+  over: boolean;
+}
+
+// More than any flow can run between two questions; a flow that would loop is refused at load.
+const most_actions_a_turn = 20;
+
+/**
+ * One turn: the person's session takes one input, its actions run in this commit, each in a savepoint, and
+ * the session is written back. The caller holds the person's lock and lets the words leave after the commit.
+ */
+export async function takeTurn(tx: Tx, house: House, heard: Heard): Promise<Said> {
+  const session = heard.afresh ? undefined : await loadSession(tx, heard);
+  let context = contextFor(house, heard, heard.actor);
+  let turn = hear(house.flows, session, heard.text, heard.key, context);
+  for (let actions = 0; turn.next === 'act'; actions += 1) {
+    if (actions === most_actions_a_turn) throw new Error(`Flow ${turn.session.flow} does not end`);
+    const outcome = await runAction(tx, house, context.actor, turn);
+    // An action may have changed who the person is: their language, for one.
+    context = contextFor(house, heard, await personById(tx, heard.actor.id));
+    turn = settle(house.flows, turn.session, outcome, context);
+  }
+  await saveSession(tx, house, heard, turn.next === 'wait' ? turn.session : undefined);
+  return { words: turn.words, over: turn.next === 'over' };
+}
+
+function contextFor(house: House, heard: Heard, actor: Actor): Context {
+  return { actor, channel: heard.channel, now: clock.now(), values: house.values };
+}
+
+type Outcome = { value: unknown } | { refusal: string };
+
+// Deadlock and serialization failure: the whole commit runs again, so they are not the flow's to answer.
+const whole_commit_again = new Set(['40001', '40P01']);
+
+async function runAction(
+  tx: Tx,
+  house: House,
+  actor: Actor,
+  turn: Extract<Turn, { next: 'act' }>,
+): Promise<Outcome> {
+  const action = house.actions[turn.action];
+  if (!action) throw new Error(`There is no action ${turn.action}`);
+  try {
+    const call = { actor, input: turn.input, key: turn.key };
+    return { value: await inSavepoint(tx, () => action.run(tx, call)) };
+  } catch (error) {
+    if (error instanceof Refusal) return { refusal: error.code };
+    if (whole_commit_again.has(sqlState(error) ?? '')) throw error;
+    log.error(
+      { action: turn.action, person_id: String(actor.id), error: messageOf(error) },
+      'action failed; the person is told that we have a problem',
+    );
+    return { refusal: 'down' };
+  }
+}
+
+async function loadSession(tx: Tx, { actor, channel }: Heard): Promise<Session | undefined> {
+  const row = await tx
+    .selectFrom('sessions')
+    .select('body')
+    .where('person_id', '=', actor.id)
+    .where('channel', '=', channel)
+    .executeTakeFirst();
+  return row ? (row.body as unknown as Session) : undefined;
+}
+
+async function saveSession(
+  tx: Tx,
+  house: House,
+  { actor, channel }: Heard,
+  session: Session | undefined,
+): Promise<void> {
+  if (!session) {
+    await tx
+      .deleteFrom('sessions')
+      .where('person_id', '=', actor.id)
+      .where('channel', '=', channel)
+      .execute();
+    return;
+  }
+  await sql`
+    insert into sessions (person_id, channel, body, awaits_secret)
+    values (${actor.id}, ${channel}, ${JSON.stringify(session)}, ${awaitsSecret(house.flows, session)})
+    on conflict (person_id, channel) do update
+    set body = excluded.body, awaits_secret = excluded.awaits_secret, updated_at = now()
+  `.execute(tx);
+}

@@ -1,0 +1,88 @@
+import { sql } from 'kysely';
+import type { Db } from '../base/db.ts';
+import { msisdnFrom } from '../base/phone.ts';
+import { creditOf, UNMATCHED } from '../ledger/chart.ts';
+import { postLedger } from '../ledger/post.ts';
+import type { Dues, Named } from '../payments/due.ts';
+
+const written = /\bCUST(?:OMER)?[^0-9A-Z]*0*(\d{1,9})\b/g;
+
+/** "customer:12", and back. */
+export function customerParty(id: bigint): string {
+  return `customer:${id}`;
+}
+
+/** The ids of the customers among these parties. */
+export function customerIds(parties: string[]): bigint[] {
+  return parties.flatMap((party) => {
+    const id = /^customer:(\d+)$/.exec(party)?.[1];
+    return id === undefined ? [] : [BigInt(id)];
+  });
+}
+
+/**
+ * Customer credit: the last of the dues, which takes what no other does. A customer's number, or their
+ * phone number typed as the account, names the customer.
+ */
+export const creditDues: Dues = {
+  kind: 'credit',
+
+  referencesIn(typed) {
+    // An underscore is a letter to \b, and a separator to people.
+    const found = typed.toUpperCase().replaceAll('_', ' ').matchAll(written);
+    const numbers = [...found].map((m) => customerNumber(m[1] ?? ''));
+    const phone = msisdnFrom(typed);
+    return [...new Set([...numbers, ...(phone ? [phone] : [])])];
+  },
+
+  async find(db, references) {
+    const { rows } = await sql<Named & { id: bigint }>`
+      select c.number as reference, c.id, c.person_id from customers c
+      where c.number = any(${references}::text[])
+      union all
+      select a.value, c.id, c.person_id from addresses a join customers c on c.person_id = a.person_id
+      where a.kind = 'msisdn' and a.value = any(${references}::text[])
+    `.execute(db);
+    return rows.map((row) => ({ ...row, party: customerParty(row.id), due_id: null }));
+  },
+
+  async partiesOf(db: Db, person_ids) {
+    const { rows } = await sql<{ id: bigint; person_id: bigint }>`
+      select id, person_id from customers where person_id = any(${person_ids}::bigint[])
+    `.execute(db);
+    return rows.map((row) => ({ party: customerParty(row.id), person_id: row.person_id }));
+  },
+
+  // Paying ahead is always possible, but never what is asked for.
+  open: () => Promise.resolve([]),
+
+  rest(party) {
+    const [id] = customerIds([party.party]);
+    if (id === undefined) return undefined;
+    return { ...party, kind: 'credit', id, reference: 'credit', outstanding_cents: 0n, due_on: '' };
+  },
+
+  async apply(tx, allocations) {
+    if (allocations.length === 0) return;
+    const { rows } = await sql<{ id: bigint; number: string }>`
+      select id, number from customers where id = any(${allocations.map((a) => a.due_id)}::bigint[])
+    `.execute(tx);
+    const numbers = new Map(rows.map((row) => [row.id, row.number]));
+    await postLedger(
+      tx,
+      allocations.map((a) => ({
+        key: `allocation:${a.id}`,
+        kind: 'customer_credit',
+        effective_at: a.paid_at,
+        postings: [
+          { debit: UNMATCHED, credit: creditOf(numbers.get(a.due_id) ?? ''), amount_cents: a.amount_cents },
+        ],
+      })),
+    );
+  },
+};
+
+/** The number of the nth customer, "CUST-001". */
+export function customerNumber(digits: string): string {
+  return `CUST-${digits.padStart(3, '0')}`;
+}

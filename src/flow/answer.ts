@@ -1,0 +1,168 @@
+import { eatDate } from '../base/clock.ts';
+import { centsFromDecimal, centsFromTyped, decimalFromCents } from '../base/money.ts';
+import { msisdnFrom } from '../base/phone.ts';
+import { type AskStep, type AskType, type Limit, normal } from './definition.ts';
+import { type Choice, choicesOf, labelsOf } from './screen.ts';
+import { type Place, type Session, valueAt, viewOf } from './session.ts';
+import { compared } from './words.ts';
+
+/** What a person's words mean as an answer to the question that waits. */
+
+export type Understood =
+  | { kind: 'value'; value: string | number; to: string | undefined }
+  | { kind: 'flow'; flow: string }
+  /** No answer, and it costs a try; `note` is the shared text that says why. */
+  | { kind: 'wrong'; note: string }
+  /** Nothing was said that could be an answer: the question stays as it is. */
+  | { kind: 'nothing' };
+
+export function understand(
+  place: Place,
+  session: Session,
+  step: AskStep,
+  text: string,
+): Understood {
+  if (text.trim() === '') return { kind: 'nothing' };
+  return step.answers.of === 'typed'
+    ? typedAnswer(place, session, step.answers, text)
+    : chosenAnswer(place, session, step, text);
+}
+
+function typedAnswer(
+  place: Place,
+  session: Session,
+  { type, min, max }: { type: AskType; min: Limit | undefined; max: Limit | undefined },
+  text: string,
+): Understood {
+  // A message that crossed with the question is not a wrong code.
+  if (type === 'code' && !/^[\d\s]+$/.test(text)) return { kind: 'nothing' };
+  const value = readers[type](text.trim(), place.ctx.now);
+  const wrong: Understood = { kind: 'wrong', note: `wrong_${type}` };
+  if (value === undefined) return wrong;
+  const size = type === 'text' ? String(Array.from(String(value)).length) : String(value);
+  const least = limitValue(place, session, min);
+  const most = limitValue(place, session, max) ?? (type === 'text' ? '500' : undefined);
+  if (least !== undefined && compared(size, least) < 0) return wrong;
+  if (most !== undefined && compared(size, most) > 0) return wrong;
+  return { kind: 'value', value, to: undefined };
+}
+
+function limitValue(place: Place, session: Session, limit: Limit | undefined): string | undefined {
+  if (!limit) return undefined;
+  const value = 'path' in limit ? valueAt(place, session, limit.path) : limit.literal;
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+}
+
+type Reader = (text: string, now: Date) => string | number | undefined;
+
+const readers: Readonly<Record<AskType, Reader>> = {
+  text: (text) => text.replace(/[\s\p{Cc}]+/gu, ' ').trim() || undefined,
+  money: (text) => {
+    const cents = centsFromTyped(text);
+    return cents === undefined || cents === 0n ? undefined : decimalFromCents(cents);
+  },
+  number: (text) => {
+    const plain = text.replace(/,(?=\d{3}\b)/g, '');
+    return /^-?\d{1,9}(\.\d{1,2})?$/.test(plain) ? Number(plain) : undefined;
+  },
+  date: dateFrom,
+  phone: (text) => msisdnFrom(text),
+  pin: (text) => (/^\d{4,12}$/.test(text) ? text : undefined),
+  code: (text) => {
+    const digits = text.replace(/\s/g, '');
+    return /^\d{4,8}$/.test(digits) ? digits : undefined;
+  },
+};
+
+const near_days: Readonly<Record<string, number>> = {
+  yesterday: -1,
+  jana: -1,
+  today: 0,
+  leo: 0,
+  tomorrow: 1,
+  kesho: 1,
+};
+
+const month_numbers = new Map(
+  'jan,feb,mar|mac,apr,may|mei,jun,jul,aug|ago,sep,oct|okt,nov,dec|des'
+    .split(',')
+    .flatMap((names, index) => names.split('|').map((name) => [name, index + 1] as const)),
+);
+
+/**
+ * A day as people write it: "3/2/2026", "3 Feb", "2026-02-03", "kesho". The day comes before the
+ * month.
+ */
+function dateFrom(text: string, now: Date): string | undefined {
+  const said = normal(text);
+  const near = Object.hasOwn(near_days, said) ? near_days[said] : undefined;
+  if (near !== undefined) return eatDate(new Date(now.getTime() + near * 24 * 60 * 60 * 1000));
+  const iso = /^(\d{4})-(\d\d?)-(\d\d?)$/.exec(said);
+  if (iso) return realDate(iso[1], Number(iso[2]), iso[3]);
+  const this_year = eatDate(now).slice(0, 4);
+  const numbers = /^(\d\d?)[/.-](\d\d?)(?:[/.-](\d{4}))?$/.exec(said);
+  if (numbers) return realDate(numbers[3] ?? this_year, Number(numbers[2]), numbers[1]);
+  const words = /^(\d\d?) ?([a-z]{3})[a-z]*\.?,?(?: (\d{4}))?$/.exec(said);
+  const month = words && month_numbers.get(words[2] ?? '');
+  return words && month ? realDate(words[3] ?? this_year, month, words[1]) : undefined;
+}
+
+// A 31 February rolls over instead of failing, so the date is read back.
+function realDate(year = '', month = 0, day = ''): string | undefined {
+  const text = `${year}-${String(month).padStart(2, '0')}-${day.padStart(2, '0')}`;
+  const at = new Date(`${text}T00:00:00Z`);
+  const real = !Number.isNaN(at.getTime()) && at.toISOString().startsWith(text);
+  return real ? text : undefined;
+}
+
+// Yes and no as people write them, for options that are called so.
+const meant: Readonly<Record<string, string>> = {
+  yes: 'yes',
+  ndiyo: 'yes',
+  ndio: 'yes',
+  eeh: 'yes',
+  no: 'no',
+  hapana: 'no',
+  la: 'no',
+};
+
+function chosenAnswer(place: Place, session: Session, step: AskStep, text: string): Understood {
+  const choices = choicesOf(place, session, step);
+  const choice = chosen(choices, place, session, text);
+  if (choice?.flow !== undefined) return { kind: 'flow', flow: choice.flow };
+  if (choice) return { kind: 'value', value: choice.id, to: choice.to };
+  return { kind: 'wrong', note: 'not_understood' };
+}
+
+/** By number, by id, by label in either language; a label that two share chooses neither. */
+function chosen(
+  choices: readonly Choice[],
+  place: Place,
+  session: Session,
+  text: string,
+): Choice | undefined {
+  const said = normal(text);
+  const number = /^(\d{1,3})[.)]?$/.exec(said);
+  if (number) return choices[Number(number[1]) - 1];
+  const by_id = choices.find((choice) => choice.id.toLowerCase() === said);
+  if (by_id) return by_id;
+  const view = viewOf(place, session);
+  const bare = said.replace(/^\d{1,3}[.)]? (?=\S)/, '');
+  const labelled = choices.filter((choice) =>
+    labelsOf(choice, view).some((label) => [said, bare].includes(normal(label))),
+  );
+  if (labelled.length === 1) return labelled[0];
+  const yes_or_no = Object.hasOwn(meant, said) ? meant[said] : undefined;
+  return choices.find((choice) => choice.id === yes_or_no);
+}
+
+/** The least a limit's literal must be: a number, or a day. */
+export function isLimitLiteral(type: AskType, text: string): boolean {
+  if (type === 'date') return realDate(...dateParts(text)) !== undefined;
+  return centsFromDecimal(text) !== undefined;
+}
+
+function dateParts(text: string): [string, number, string] {
+  const [year = '', month = '', day = ''] = text.split('-');
+  return [year, Number(month), day];
+}

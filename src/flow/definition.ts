@@ -1,0 +1,205 @@
+import { z } from 'zod';
+import type { Role } from '../base/schema.ts';
+import { type Actions, type Channel, channels, type Language } from './action.ts';
+import type { Condition, Path, Text } from './words.ts';
+
+/** What a flow file may hold, as its author writes it (the shapes), and what the engine runs. */
+
+export const roles = [
+  'admin',
+  'officer',
+  'cashier',
+  'owner',
+  'tenant',
+  'borrower',
+  'customer',
+  'bettor',
+] as const satisfies readonly Role[];
+
+export const ask_types = ['text', 'money', 'number', 'date', 'phone', 'pin', 'code'] as const;
+export type AskType = (typeof ask_types)[number];
+
+/** Values of the house that every text may use. */
+export const house_names = ['shop', 'paybill', 'help', 'ussd'] as const;
+
+const name_pattern = /^[a-z][a-z0-9_]*$/;
+const Name = z.string().regex(name_pattern, 'a name is written like_this1');
+const Target = z
+  .string()
+  .regex(/^\$?[a-z][a-z0-9_]*$/, 'this leads to a step or to a $shared text');
+const PathText = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$/, 'this is a path such as order.total');
+
+const Both = z.strictObject({ en: z.string(), sw: z.string() });
+export const WordsText = z.union([z.string(), Both]);
+export type WordsText = z.infer<typeof WordsText>;
+
+const Limit = z.union([z.number(), z.string()]);
+const anywhere = { if: z.string().optional(), on: z.array(z.enum(channels)).min(1).optional() };
+const common = { ...anywhere, to: Name.optional() };
+const asked = {
+  ask: WordsText,
+  tries: z.int().min(1).max(20).optional(),
+  error: WordsText.optional(),
+  else: z.strictObject({ tries: Target }).optional(),
+  ...common,
+};
+
+/**
+ * The shapes of a step; which one is meant is told by its keys, so that a finding is to the point.
+ */
+export const step_shapes = {
+  typed: z.strictObject({
+    ...asked,
+    type: z.enum(ask_types),
+    min: Limit.optional(),
+    max: Limit.optional(),
+    optional: z.boolean().optional(),
+  }),
+  options: z.strictObject({
+    ...asked,
+    pick: z.record(Name, z.strictObject({ en: z.string(), sw: z.string(), to: Name.optional() })),
+    optional: z.boolean().optional(),
+  }),
+  list: z.strictObject({
+    ...asked,
+    pick: z.strictObject({ from: PathText, label: WordsText, value: Name }),
+    optional: z.boolean().optional(),
+  }),
+  menu: z.strictObject({ ...asked, pick: z.strictObject({ menu: z.array(Name).min(1) }) }),
+  do: z.strictObject({
+    do: z.string(),
+    with: z
+      .record(
+        Name,
+        z
+          .string()
+          .regex(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\??$/, 'this is a path, never a value'),
+      )
+      .optional(),
+    as: Name.optional(),
+    else: z.record(Name, Target).optional(),
+    ...common,
+  }),
+  say: z.strictObject({ say: WordsText, ...common }),
+  end: z.strictObject({ end: WordsText, ...anywhere }),
+} as const;
+
+export const FlowHead = z.strictObject({
+  flow: Name,
+  start: z
+    .strictObject({
+      words: z.strictObject({ en: z.array(z.string()), sw: z.array(z.string()) }),
+      menu: Both.optional(),
+    })
+    .optional(),
+  needs: z.array(z.enum(roles)).min(1).optional(),
+  steps: z.record(Name, z.unknown()),
+});
+export type FlowHead = z.infer<typeof FlowHead>;
+
+interface Common {
+  name: string;
+  /** The next step in the file: where a skipped step leads. */
+  follows: string | undefined;
+  /** Where the step leads when it is done. */
+  next: string | undefined;
+  on: readonly Channel[] | undefined;
+  when: Condition | undefined;
+}
+
+export interface Option {
+  id: string;
+  label: Text;
+  to: string | undefined;
+}
+
+/** What an `ask` takes for an answer. */
+export type Answers =
+  | { of: 'typed'; type: AskType; min: Limit | undefined; max: Limit | undefined }
+  | { of: 'options'; options: readonly Option[] }
+  | { of: 'list'; from: Path; label: Text; value: string }
+  | { of: 'menu'; flows: readonly string[] };
+
+/** A bound of an answer: shillings, a count or a date as written, or the path of a value. */
+export type Limit = { literal: string } | { path: Path };
+
+export interface AskStep extends Common {
+  kind: 'ask';
+  ask: Text;
+  answers: Answers;
+  tries: number;
+  /** Where it leads when the tries are used up: a step or a $shared text. */
+  tries_over: string;
+  error: Text | undefined;
+  optional: boolean;
+}
+
+export interface DoStep extends Common {
+  kind: 'do';
+  action: string;
+  inputs: readonly { name: string; path: Path; optional: boolean }[];
+  as: string | undefined;
+  /** Refusal → a step or a $shared text. */
+  refusals: ReadonlyMap<string, string>;
+}
+
+export interface SayStep extends Common {
+  kind: 'say';
+  words: Text;
+}
+
+export interface EndStep extends Common {
+  kind: 'end';
+  words: Text;
+}
+
+export type Step = AskStep | DoStep | SayStep | EndStep;
+
+export interface Flow {
+  name: string;
+  /** Of the file's content: a session that began on other content is not continued. */
+  hash: string;
+  /** The words that begin it; the first of a language is the one that texts name. */
+  start_words: Readonly<Record<Language, readonly string[]>>;
+  title: Text | undefined;
+  needs: readonly Role[] | undefined;
+  first: string;
+  steps: ReadonlyMap<string, Step>;
+}
+
+export interface Flows {
+  flows: ReadonlyMap<string, Flow>;
+  shared: ReadonlyMap<string, Text>;
+  /** The word that begins a flow, in lower case → the flow's name. */
+  starts: ReadonlyMap<string, string>;
+  actions: Actions;
+}
+
+/** Texts that the engine itself says, and so must be in flows/_shared.yaml. */
+export const engine_texts = [
+  'not_understood',
+  'help',
+  'tries_over',
+  'stopped',
+  'nothing_to_stop',
+  'down',
+  'not_allowed',
+  'flow_changed',
+  'try_again',
+  'nothing_here',
+  'back',
+  'more',
+  ...ask_types.map((type) => `wrong_${type}`),
+] as const;
+
+/** Whether the answer is a secret, which goes to one action and is gone. */
+export function isSecret(step: AskStep): boolean {
+  return step.answers.of === 'typed' && ['pin', 'code'].includes(step.answers.type);
+}
+
+/** The language-free text of a start word or an answer: lower case, single spaces. */
+export function normal(text: string): string {
+  return text.trim().toLowerCase().replace(/\s+/g, ' ');
+}

@@ -1,0 +1,124 @@
+import { languages } from './action.ts';
+import type { AskStep } from './definition.ts';
+import { lastPage, pagesOf } from './render.ts';
+import { itemsOf, type Place, type Session, sharedText, viewOf } from './session.ts';
+import { fill, type Path, type Text, type View } from './words.ts';
+
+// 98 asks for the next page, so it can be nobody's number.
+const most_options = 97;
+
+/** One thing that can be chosen: by its place in the list, its id or its label in any language. */
+export interface Choice {
+  id: string;
+  /** Where choosing it leads, when not to the step after. */
+  to: string | undefined;
+  /** The flow that choosing it begins. */
+  flow: string | undefined;
+  label: (view: View) => string;
+}
+
+/** What can be chosen at this step now, in the order of its numbers. */
+export function choicesOf(place: Place, session: Session, step: AskStep): Choice[] {
+  const { answers } = step;
+  switch (answers.of) {
+    case 'typed':
+      return [];
+    case 'options':
+      return answers.options.map(({ id, to, label }) => ({
+        id,
+        to,
+        flow: undefined,
+        label: (view) => fill(label, view),
+      }));
+    case 'list':
+      return itemsOf(place, session, step)
+        .slice(0, most_options)
+        .map(({ id, item }) => ({
+          id,
+          to: undefined,
+          flow: undefined,
+          label: (view) =>
+            fill(answers.label, { ...view, valueOf: (path) => itemValue(item, path) }),
+        }));
+    case 'menu':
+      return answers.flows.flatMap((name) => {
+        const flow = place.flows.flows.get(name);
+        const title = flow?.title;
+        if (!flow || !title || !mayBegin(place, flow.needs)) return [];
+        return { id: name, to: undefined, flow: name, label: (view: View) => fill(title, view) };
+      });
+  }
+}
+
+/** Whether the actor has one of the roles that a flow needs. */
+export function mayBegin({ ctx }: Place, needs: readonly string[] | undefined): boolean {
+  return !needs || ctx.actor.roles.some((role) => needs.includes(role));
+}
+
+function itemValue(item: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (value, key) =>
+      typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+        ? (value as Record<string, unknown>)[key]
+        : undefined,
+    item,
+  );
+}
+
+/** The choice's label in every language, for comparing with what was typed. */
+export function labelsOf(choice: Choice, view: View): string[] {
+  return languages.map((language) => choice.label({ ...view, language }));
+}
+
+/** The waiting question as pages. */
+export function waitingPages(place: Place, session: Session, step: AskStep): string[] {
+  const view = viewOf(place, session);
+  const line = (name: string) => fill(sharedText(place.flows, name, place.ctx.channel), view);
+  return pagesOf(place.ctx.channel, {
+    body: bodyOf(place, session, step, view),
+    options: choicesOf(place, session, step).map(
+      (choice) => (most) => choice.label({ ...view, most }),
+    ),
+    back: line('back'),
+    more: line('more'),
+    can_go_back: session.trail.length > 0,
+  });
+}
+
+// A question's own error stands in its place; what the engine says stands above it.
+function bodyOf(place: Place, session: Session, step: AskStep, view: View): string {
+  const said = saidWords(place, session, view);
+  if (session.note === 'error' && step.error) return joined(said, fill(step.error, view));
+  return joined(noteWords(place, session, view), said, fill(step.ask, view));
+}
+
+function noteWords(place: Place, session: Session, view: View): string {
+  if (session.note === undefined) return '';
+  return fill(sharedText(place.flows, session.note, place.ctx.channel), view);
+}
+
+function saidWords(place: Place, session: Session, view: View): string {
+  return joined(
+    ...session.said.map((name) => {
+      const step = place.flow.steps.get(name);
+      return step?.kind === 'say' ? fill(step.words, view) : '';
+    }),
+  );
+}
+
+function joined(...parts: string[]): string {
+  return parts.filter((part) => part !== '').join('\n');
+}
+
+/** The last words of a flow, with what was said on the way to them. */
+export function lastWords(place: Place, session: Session, words: Text): string {
+  const view = viewOf(place, session);
+  return lastPage(place.ctx.channel, (most) => {
+    const narrow = { ...view, most };
+    return joined(
+      noteWords(place, session, narrow),
+      saidWords(place, session, narrow),
+      fill(words, narrow),
+    );
+  });
+}

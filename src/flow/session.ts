@@ -1,0 +1,126 @@
+import type { Actor, Channel } from './action.ts';
+import type { AskStep, Flow, Flows } from './definition.ts';
+import type { Path, Text, View } from './words.ts';
+
+/**
+ * One person in one flow: plain JSON, the same after it was written and read. Never holds a secret.
+ */
+export interface Session {
+  id: string;
+  flow: string;
+  /** The content of the flow's file when this session began. */
+  hash: string;
+  /** The step that waits for an answer, or whose action runs. */
+  at: string;
+  /** Whether what is answered next must not be kept. */
+  secret: boolean;
+  /** Actions begun so far: makes the key of each another. */
+  visits: number;
+  /** What is known by the name of its step or `as`; of a list's choice the identity only. */
+  values: Record<string, unknown>;
+  /** Wrong answers by step. */
+  tries: Record<string, number>;
+  /** `say` steps whose words stand above the screen. */
+  said: string[];
+  /** What the engine has to say first: a shared text, or "error" for the question's own. */
+  note?: string;
+  page: number;
+  /** Questions answered before, oldest first, with what stood above them. */
+  trail: { at: string; said: string[] }[];
+}
+
+/** Who talks where, and when. */
+export interface Context {
+  actor: Actor;
+  channel: Channel;
+  now: Date;
+  /** House-wide words for every text: shop, paybill, help, ussd. */
+  values?: Record<string, string>;
+}
+
+export type Turn =
+  | { next: 'wait'; session: Session; words: string }
+  | {
+      next: 'act';
+      session: Session;
+      action: string;
+      /** May hold a secret: it goes to the action and nowhere else. */
+      input: Record<string, unknown>;
+      /** The same for a repeated turn, another for each visit of the step. */
+      key: string;
+    }
+  | { next: 'over'; words: string };
+
+/** Where the engine stands: everything a step needs to know but does not change. */
+export interface Place {
+  flows: Flows;
+  flow: Flow;
+  ctx: Context;
+}
+
+/** A session at the beginning of a flow. */
+export function newSession(flow: Flow, id: string, note?: string): Session {
+  return {
+    id,
+    flow: flow.name,
+    hash: flow.hash,
+    at: flow.first,
+    secret: false,
+    visits: 0,
+    values: {},
+    tries: {},
+    said: [],
+    page: 0,
+    trail: [],
+    ...(note === undefined ? {} : { note }),
+  };
+}
+
+/** The value at a path: of the session, with a choice looked up in its list, or of the house. */
+export function valueAt(place: Place, session: Session, path: Path): unknown {
+  const [root, ...keys] = path;
+  return keys.reduce(ownValue, rootValue(place, session, root));
+}
+
+function rootValue(place: Place, session: Session, root: string): unknown {
+  const value = ownValue(session.values, root);
+  if (value === undefined) return ownValue(place.ctx.values, root);
+  const step = place.flow.steps.get(root);
+  if (step?.kind !== 'ask' || step.answers.of !== 'list') return value;
+  return itemsOf(place, session, step).find((item) => item.id === value)?.item;
+}
+
+function ownValue(holder: unknown, key: string): unknown {
+  if (typeof holder !== 'object' || holder === null || !Object.hasOwn(holder, key))
+    return undefined;
+  return (holder as Record<string, unknown>)[key];
+}
+
+/** The things to choose from, each with its identity as text. */
+export function itemsOf(
+  place: Place,
+  session: Session,
+  step: AskStep,
+): { id: string; item: unknown }[] {
+  const { answers } = step;
+  if (answers.of !== 'list') return [];
+  const list = valueAt(place, session, answers.from);
+  if (!Array.isArray(list)) return [];
+  return list.map((item) => ({ id: String(ownValue(item, answers.value)), item }));
+}
+
+/** How texts look to this person, with the session's values in them. */
+export function viewOf(place: Place, session: Session): View {
+  const { actor, channel, now } = place.ctx;
+  const valueOf = (path: Path) => valueAt(place, session, path);
+  return { language: actor.language, channel, now, valueOf };
+}
+
+/**
+ * A text of the engine's own. Where `name_ussd` exists it is what USSD gets: there, a closing
+ * screen has nothing to reply to.
+ */
+export function sharedText(flows: Flows, name: string, channel: Channel): Text {
+  const ussd = channel === 'ussd' ? flows.shared.get(`${name}_ussd`) : undefined;
+  return ussd ?? flows.shared.get(name) ?? { en: [''], sw: [''] };
+}

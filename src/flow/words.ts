@@ -1,0 +1,217 @@
+import { eatDate, eatTime } from '../base/clock.ts';
+import { centsFromDecimal, exactMoney, shortMoney } from '../base/money.ts';
+import { localPhone, maskedPhone } from '../base/phone.ts';
+import type { Channel, Language } from './action.ts';
+import { toGsm7 } from './gsm7.ts';
+
+/** Texts with {path|format} in them: read once at load, filled with values when they are said. */
+
+export const formats = [
+  'money',
+  'exact',
+  'number',
+  'date',
+  'time',
+  'phone',
+  'mask',
+  'short',
+] as const;
+export type Format = (typeof formats)[number];
+
+/** `order.total` as ['order', 'total']. */
+export type Path = readonly [string, ...string[]];
+
+export interface Slot {
+  path: Path;
+  format: Format | undefined;
+  /** `{name?}`: in a message, a line without it is left out. */
+  optional: boolean;
+}
+
+export type Template = readonly (string | Slot)[];
+export type Text = Readonly<Record<Language, Template>>;
+
+/** `if: a.b > 0`; without an operator, whether the value is set. */
+export interface Condition {
+  path: Path;
+  operator: '=' | '!=' | '<' | '<=' | '>' | '>=' | 'is set';
+  right: { literal: string } | { path: Path } | undefined;
+}
+
+export interface View {
+  language: Language;
+  channel: Channel | 'sms';
+  /** Without it dates have their year. */
+  now: Date | undefined;
+  valueOf: (path: Path) => unknown;
+  /**
+   * Cuts people's text to so many characters, where a screen has no room; never amounts or dates.
+   */
+  most?: number;
+}
+
+const slot_pattern = /^([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)(\?)?(?:\|([a-z]+))?$/;
+
+export function pathFrom(text: string): Path {
+  const [first = '', ...rest] = text.split('.');
+  return [first, ...rest];
+}
+
+/** A text as the engine fills it, or what is wrong with it. */
+export function readTemplate(text: string): { template: Template } | { problem: string } {
+  const template: (string | Slot)[] = [];
+  for (const piece of text.split(/(\{[^{}]*\})/)) {
+    if (piece === '') continue;
+    if (!piece.startsWith('{') || !piece.endsWith('}')) {
+      if (/[{}]/.test(piece)) return { problem: 'a { or } stands alone' };
+      template.push(piece);
+      continue;
+    }
+    const parts = slot_pattern.exec(piece.slice(1, -1));
+    if (!parts?.[1]) return { problem: `${piece} is not a {path} or {path|format}` };
+    const format = formats.find((known) => known === parts[3]);
+    if (parts[3] !== undefined && !format) return { problem: `there is no format "${parts[3]}"` };
+    template.push({ path: pathFrom(parts[1]), format, optional: parts[2] === '?' });
+  }
+  return { template };
+}
+
+export function slotsOf(template: Template): Slot[] {
+  return template.filter((part) => typeof part !== 'string');
+}
+
+/** The words with their values, inside the channel's alphabet. */
+export function fill(text: Text, view: View): string {
+  let words = '';
+  for (const part of text[view.language]) {
+    const value = typeof part === 'string' ? part : formatted(part, view);
+    // "Thank you {name}." without a name is "Thank you."
+    words = value === '' ? words.trimEnd() : words + value;
+  }
+  return view.channel === 'whatsapp' ? words : toGsm7(words);
+}
+
+function formatted(slot: Slot, view: View): string {
+  const value = view.valueOf(slot.path);
+  if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean')
+    return '';
+  const text = plainText(String(value), view.channel);
+  switch (slot.format) {
+    case undefined:
+      return cut(text, view.most ?? Infinity);
+    case 'short':
+      return cut(text, Math.min(20, view.most ?? 20));
+    case 'money':
+    case 'exact': {
+      const cents = centsFromDecimal(text);
+      if (cents === undefined) return text;
+      return slot.format === 'money' ? shortMoney(cents) : exactMoney(cents);
+    }
+    case 'number':
+      return text.replace(/^-?\d+/, (whole) => whole.replace(/\B(?=(\d{3})+$)/g, ','));
+    case 'date':
+      return dateWords(text, view);
+    case 'time': {
+      const at = new Date(text);
+      return Number.isNaN(at.getTime()) ? text : eatTime(at);
+    }
+    case 'phone':
+      return localPhone(text.replace(/^\+/, ''));
+    case 'mask':
+      return maskedPhone(text.replace(/^\+/, ''));
+  }
+}
+
+// People's text: on one line, so that it cannot pass for an option; without what WhatsApp takes for
+// bold, italics and the like.
+function plainText(text: string, channel: View['channel']): string {
+  const line = text.replace(/[\s\p{Cc}]+/gu, ' ').trim();
+  return channel === 'whatsapp' ? line.replace(/[*_~`]/g, '') : toGsm7(line);
+}
+
+function cut(text: string, most: number): string {
+  const signs = Array.from(text);
+  if (signs.length <= most) return text;
+  return `${signs
+    .slice(0, Math.max(1, most - 3))
+    .join('')
+    .trimEnd()}...`;
+}
+
+const months: Record<Language, readonly string[]> = {
+  en: 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' '),
+  sw: 'Jan Feb Mac Apr Mei Jun Jul Ago Sep Okt Nov Des'.split(' '),
+};
+
+// "3 Feb", with the year when it is not this one. A moment stands for its day in Nairobi.
+function dateWords(text: string, view: View): string {
+  const at = new Date(text);
+  if (Number.isNaN(at.getTime())) return text;
+  const day = /^\d{4}-\d\d-\d\d$/.test(text) ? text : eatDate(at);
+  const month = months[view.language][Number(day.slice(5, 7)) - 1] ?? '';
+  const words = `${Number(day.slice(8, 10))} ${month}`;
+  const year = day.slice(0, 4);
+  return view.now && year === eatDate(view.now).slice(0, 4) ? words : `${words} ${year}`;
+}
+
+const condition_pattern =
+  /^([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*) *(?:(is set)|(<=|>=|!=|=|<|>) *([^\s=<>!].*))$/;
+
+/**
+ * Reads an `if`. What stands on the right is a path when it begins with the name of one of the
+ * flow's values, and a literal otherwise.
+ */
+export function readCondition(text: string, names: ReadonlySet<string>): Condition | undefined {
+  const parts = condition_pattern.exec(text.trim());
+  if (!parts?.[1]) return undefined;
+  const path = pathFrom(parts[1]);
+  const right = parts[4]?.trim();
+  if (right === undefined) return { path, operator: 'is set', right: undefined };
+  const root = /^[a-z][a-z0-9_]*(?=(\.[a-z][a-z0-9_]*)*$)/.exec(right)?.[0];
+  return {
+    path,
+    operator: parts[3] as Condition['operator'],
+    right: root && names.has(root) ? { path: pathFrom(right) } : { literal: right },
+  };
+}
+
+/** Neither missing nor empty: what `is set` means, and what an optional line needs. */
+export function isSet(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length > 0;
+  return value !== undefined && value !== null && value !== '';
+}
+
+/** Whether the condition holds; a comparison with what is not set never does. */
+export function holds(condition: Condition, valueOf: (path: Path) => unknown): boolean {
+  const left = valueOf(condition.path);
+  if (condition.operator === 'is set') return isSet(left);
+  const right =
+    condition.right && 'path' in condition.right
+      ? valueOf(condition.right.path)
+      : condition.right?.literal;
+  if (!isSet(left) || !isSet(right)) return false;
+  const order = compared(String(left), String(right));
+  switch (condition.operator) {
+    case '=':
+      return order === 0;
+    case '!=':
+      return order !== 0;
+    case '<':
+      return order < 0;
+    case '<=':
+      return order <= 0;
+    case '>':
+      return order > 0;
+    case '>=':
+      return order >= 0;
+  }
+}
+
+/** Amounts and counts by their size, everything else (dates too) letter by letter. */
+export function compared(left: string, right: string): number {
+  const a = centsFromDecimal(left) ?? left;
+  const b = centsFromDecimal(right) ?? right;
+  if (typeof a !== typeof b) return left < right ? -1 : 1;
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}

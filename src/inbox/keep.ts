@@ -1,0 +1,114 @@
+import { sql } from 'kysely';
+import { type Db, isAway } from '../base/db.ts';
+import { sha256 } from '../base/secrets.ts';
+import type { Task } from '../base/jobs.ts';
+
+/** A callback or message, exactly as it came. */
+export interface Arrival {
+  source: string;
+  body: string;
+  from_ip: string | null;
+}
+
+/** Keeps an arrival; resolves once it is committed, whether it is new or a repeat. */
+export type Keep = (arrival: Arrival) => Promise<void>;
+
+const most_in_a_batch = 500;
+const most_in_flight = 2;
+
+interface Waiting {
+  arrival: Arrival;
+  done: () => void;
+  failed: (error: unknown) => void;
+}
+
+/**
+ * Makes the `keep` of one kind of arrival, which wakes `task`.
+ *
+ * Arrivals are written in batches without a timer: everything that comes in while two batches are in
+ * flight is the next one, so a single arrival waits for nobody and a flood shares its commits (measured:
+ * 2.0 to 2.6 times the best code that commits one by one). When a batch is refused, its arrivals are
+ * written one by one, so that a bad one fails alone.
+ */
+export function keeper(db: Db, task: Task): Keep {
+  let waiting: Waiting[] = [];
+  let in_flight = 0;
+
+  function flush(): void {
+    while (waiting.length > 0 && in_flight < most_in_flight) {
+      const batch = waiting.slice(0, most_in_a_batch);
+      waiting = waiting.slice(most_in_a_batch);
+      in_flight += 1;
+      void write(db, task, batch).finally(() => {
+        in_flight -= 1;
+        flush();
+      });
+    }
+  }
+
+  return (arrival) =>
+    new Promise((done, failed) => {
+      waiting.push({ arrival, done, failed });
+      // Once the requests that are being read this very moment have arrived too.
+      if (waiting.length === 1) setImmediate(flush);
+    });
+}
+
+async function write(db: Db, task: Task, batch: Waiting[]): Promise<void> {
+  try {
+    await insert(db, task, batch.map((w) => w.arrival));
+    for (const one of batch) one.done();
+  } catch (error) {
+    if (batch.length === 1 || isAway(error)) {
+      for (const one of batch) one.failed(error);
+      return;
+    }
+    await Promise.all(batch.map((one) => write(db, task, [one])));
+  }
+}
+
+// One statement and one commit: the rows, and the job that wakes the drain when any of them is new.
+async function insert(db: Db, task: Task, arrivals: Arrival[]): Promise<void> {
+  await sql`
+    with kept as (
+      insert into inbox (source, body, body_hash, from_ip)
+      select * from unnest(
+        ${arrivals.map((a) => a.source)}::text[],
+        ${arrivals.map((a) => a.body)}::text[],
+        ${arrivals.map((a) => sha256(a.body))}::bytea[],
+        ${arrivals.map((a) => a.from_ip)}::inet[])
+      on conflict (source, body_hash) do nothing
+      returning 1
+    )
+    select graphile_worker.add_job(${task}, max_attempts := 1) where exists (select from kept)
+  `.execute(db);
+}
+
+/** A body that came to a callback address and could not be read. */
+export interface Rejection {
+  source: string;
+  reason: string;
+  body: Buffer;
+  from_ip: string | null;
+}
+
+const head_bytes = 4_096;
+const most_rejected_an_hour = 1_000;
+
+/**
+ * Keeps the head of a body that could not be read, since money may have moved; the same bytes once, and
+ * no more than a thousand an hour, so that nobody fills the disk. Returns its id when it is new and was kept.
+ */
+export async function keepRejected(db: Db, it: Rejection): Promise<bigint | undefined> {
+  const { rows } = await sql<{ id: bigint }>`
+    insert into inbox_rejected (source, reason, head, length_bytes, body_hash, from_ip)
+    select ${it.source}, ${it.reason}, ${it.body.subarray(0, head_bytes)}, ${it.body.length},
+           ${sha256(it.body)}, ${it.from_ip}::inet
+    where (select count(*) from inbox_rejected where received_at > now() - interval '1 hour')
+          < ${most_rejected_an_hour}
+    on conflict (source, body_hash) do nothing
+    returning id
+  `.execute(db);
+  return rows[0]?.id;
+}
+

@@ -1,0 +1,80 @@
+import { sql } from 'kysely';
+import { customerIds, customerParty } from '../customers/dues.ts';
+import { receivableOf, UNMATCHED } from '../ledger/chart.ts';
+import { postLedger } from '../ledger/post.ts';
+import type { Due, Dues, Named } from '../payments/due.ts';
+
+// "INV-20260203-0001" however it is typed: any case, any or no separators, with or without leading zeros.
+const written = /\bINV(?:OICE)?[^0-9A-Z]*(\d{8})[^0-9A-Z]*0*(\d{1,6})\b/g;
+
+/** Invoices, as what money can pay. */
+export const invoiceDues: Dues = {
+  kind: 'invoice',
+
+  referencesIn(typed) {
+    // An underscore is a letter to \b, and a separator to people.
+    const found = typed.toUpperCase().replaceAll('_', ' ').matchAll(written);
+    return [...new Set([...found].map((m) => invoiceNumber(m[1] ?? '', m[2] ?? '')))];
+  },
+
+  async find(db, references) {
+    const { rows } = await sql<Named & { customer_id: bigint }>`
+      select i.number as reference, i.id as due_id, i.customer_id, c.person_id
+      from invoices i join customers c on c.id = i.customer_id
+      where i.number = any(${references}::text[])
+    `.execute(db);
+    return rows.map((row) => ({ ...row, party: customerParty(row.customer_id) }));
+  },
+
+  // Who pays invoices are customers, and those are found by customers/dues.ts.
+  partiesOf: () => Promise.resolve([]),
+
+  async open(tx, parties) {
+    const { rows } = await sql<Omit<Due, 'kind' | 'party'> & { customer_id: bigint }>`
+      with locked as (
+        select * from invoices
+        where customer_id = any(${customerIds(parties)}::bigint[]) and outstanding_cents > 0
+        order by id for no key update
+      )
+      select i.id, i.number as reference, i.customer_id, i.outstanding_cents, i.due_on, c.person_id
+      from locked i join customers c on c.id = i.customer_id
+      order by i.due_on, i.id
+    `.execute(tx);
+    return rows.map((row) => ({ ...row, kind: 'invoice', party: customerParty(row.customer_id) }));
+  },
+
+  rest: () => undefined,
+
+  async apply(tx, allocations) {
+    if (allocations.length === 0) return;
+    const { rows } = await sql<{ id: bigint; customer_number: string }>`
+      with paid as (
+        select due_id, sum(amount_cents)::bigint as amount_cents from unnest(
+          ${allocations.map((a) => a.due_id)}::bigint[],
+          ${allocations.map((a) => a.amount_cents)}::bigint[]) as a(due_id, amount_cents)
+        group by due_id
+      )
+      update invoices i set outstanding_cents = i.outstanding_cents - paid.amount_cents
+      from paid, customers c
+      where i.id = paid.due_id and c.id = i.customer_id
+      returning i.id, c.number as customer_number
+    `.execute(tx);
+    const customers = new Map(rows.map((row) => [row.id, row.customer_number]));
+    await postLedger(
+      tx,
+      allocations.map((a) => ({
+        key: `allocation:${a.id}`,
+        kind: 'invoice_paid',
+        effective_at: a.paid_at,
+        postings: [
+          { debit: UNMATCHED, credit: receivableOf(customers.get(a.due_id) ?? ''), amount_cents: a.amount_cents },
+        ],
+      })),
+    );
+  },
+};
+
+/** An invoice's number from its day, "20260203", and its number on that day. */
+export function invoiceNumber(day: string, nth: string): string {
+  return `INV-${day}-${nth.padStart(4, '0')}`;
+}

@@ -1,0 +1,28 @@
+import { sql } from 'kysely';
+import type { Tx } from '../base/db.ts';
+import { wake } from '../base/jobs.ts';
+
+/** Something to tell a person: a message of flows/_messages.yaml, or words already chosen. */
+export type Message = { key: string; person_id: bigint } & (
+  | { template: string; values: Record<string, string> }
+  | { words: string }
+);
+
+/**
+ * Queues messages in this commit; they are sent after it. The key says what is told and to whom, and a
+ * message under the same key is queued once. Money in `values` is a decimal string of shillings.
+ */
+export async function notify(tx: Tx, messages: Message[]): Promise<void> {
+  if (messages.length === 0) return;
+  await sql`
+    insert into outbox (key, person_id, template, values, words)
+    select * from unnest(
+      ${messages.map((m) => m.key)}::text[],
+      ${messages.map((m) => m.person_id)}::bigint[],
+      ${messages.map((m) => ('template' in m ? m.template : null))}::text[],
+      ${messages.map((m) => JSON.stringify('template' in m ? m.values : {}))}::jsonb[],
+      ${messages.map((m) => ('words' in m ? m.words : null))}::text[])
+    on conflict (key) do nothing
+  `.execute(tx);
+  await wake(tx, 'send_outbox');
+}

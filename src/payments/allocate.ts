@@ -1,0 +1,142 @@
+import { sql } from 'kysely';
+import type { Tx } from '../base/db.ts';
+import type { Allocation, Dues, Party } from './due.ts';
+import type { NewPayment } from './hearing.ts';
+import { type Decision, matchPayment } from './match.ts';
+
+/** A payment and what it paid. `payer_id` is the person whose number it came from, when we know them. */
+export interface Allocated {
+  payment: NewPayment;
+  decision: Decision;
+  /** What is left of each due, in the order of `decision.parts`, in cents. */
+  left_cents: bigint[];
+  payer: Payer | undefined;
+}
+
+export interface Payer {
+  person_id: bigint;
+  msisdn: string;
+}
+
+/** Finds what each payment pays, and pays it. A payment of an unknown shortcode waits for a person. */
+export async function allocatePayments(
+  tx: Tx,
+  dues: readonly Dues[],
+  payments: NewPayment[],
+): Promise<Allocated[]> {
+  const payers = await findPayers(tx, payments);
+  const world = await look(tx, dues, payments, [...payers.values()]);
+  const allocated = payments.map((payment): Allocated => {
+    const payer = payers.get(payment.id);
+    const decision: Decision =
+      payment.flag === null
+        ? matchPayment(
+            {
+              amount_cents: payment.amount_cents,
+              references: dues.flatMap((d) => d.referencesIn(payment.account_typed)),
+              payer: payer ? world.parties.filter((p) => p.payer_id === payer.person_id) : [],
+            },
+            world,
+          )
+        : { rule: 'unmatched', parts: [], also_possible: [] };
+    return {
+      payment,
+      decision,
+      left_cents: decision.parts.map((part) => part.due.outstanding_cents),
+      payer,
+    };
+  });
+  await apply(tx, dues, allocated);
+  return allocated;
+}
+
+async function findPayers(tx: Tx, payments: NewPayment[]): Promise<Map<bigint, Payer>> {
+  const { rows } = await sql<Payer & { id: bigint }>`
+    select p.id, a.person_id, a.value as msisdn
+    from unnest(
+      ${payments.map((p) => p.id)}::bigint[],
+      ${payments.map((p) => p.payer_msisdn)}::text[],
+      ${payments.map((p) => p.payer_hash)}::text[]) as p(id, msisdn, hash)
+    join addresses a on a.kind = 'msisdn' and (a.value = p.msisdn or a.msisdn_hash = p.hash)
+  `.execute(tx);
+  return new Map(rows.map(({ id, ...payer }) => [id, payer]));
+}
+
+// Everything that any of these payments may pay, read once and locked.
+async function look(tx: Tx, dues: readonly Dues[], payments: NewPayment[], payers: Payer[]) {
+  const named = [];
+  const parties: (Party & { payer_id: bigint })[] = [];
+  const payer_ids = [...new Set(payers.map((p) => p.person_id))];
+  for (const trade of dues) {
+    const references = new Set(payments.flatMap((p) => trade.referencesIn(p.account_typed)));
+    if (references.size > 0) named.push(...(await trade.find(tx, [...references])));
+    if (payer_ids.length > 0) {
+      const found = await trade.partiesOf(tx, payer_ids);
+      parties.push(...found.map((p) => ({ ...p, payer_id: p.person_id })));
+    }
+  }
+  const wanted = [...new Set([...named, ...parties].map((p) => p.party))];
+  const open = [];
+  for (const trade of dues) open.push(...(await trade.open(tx, wanted)));
+  open.sort((a, b) => (a.due_on < b.due_on ? -1 : a.due_on > b.due_on ? 1 : 0));
+  const rest = (party: Party) => dues.map((d) => d.rest(party)).find((due) => due !== undefined);
+  return { named, parties, open, rest };
+}
+
+async function apply(tx: Tx, dues: readonly Dues[], allocated: Allocated[]): Promise<void> {
+  const parts = allocated.flatMap(({ payment, decision }) =>
+    decision.parts.map((part) => ({ payment, ...part })),
+  );
+  await writeDecisions(tx, allocated);
+  if (parts.length === 0) return;
+  const { rows } = await sql<{ id: bigint }>`
+    with numbered as (
+      select nextval(pg_get_serial_sequence('allocations', 'id')) as id, a.*
+      from unnest(
+        ${parts.map((p) => p.payment.id)}::bigint[],
+        ${parts.map((p) => p.due.kind)}::text[],
+        ${parts.map((p) => p.due.id)}::bigint[],
+        ${parts.map((p) => p.due.reference)}::text[],
+        ${parts.map((p) => p.amount_cents)}::bigint[]
+      ) with ordinality as a(payment_id, due_kind, due_id, due_reference, amount_cents, n)
+    ), made as (
+      insert into allocations (id, payment_id, due_kind, due_id, due_reference, amount_cents)
+      overriding system value
+      select id, payment_id, due_kind, due_id, due_reference, amount_cents from numbered
+    )
+    select id from numbered order by n
+  `.execute(tx);
+  const allocations = parts.map((part, index) => ({ part, id: rows[index]?.id ?? 0n }));
+  for (const trade of dues) {
+    const own = allocations.filter(({ part }) => part.due.kind === trade.kind);
+    await trade.apply(
+      tx,
+      own.map(
+        ({ part, id }): Allocation => ({
+          id,
+          due_id: part.due.id,
+          party: part.due.party,
+          amount_cents: part.amount_cents,
+          paid_at: part.payment.paid_at,
+        }),
+      ),
+    );
+  }
+}
+
+async function writeDecisions(tx: Tx, allocated: Allocated[]): Promise<void> {
+  const sums = allocated.map(({ decision }) =>
+    decision.parts.reduce((sum, part) => sum + part.amount_cents, 0n),
+  );
+  await sql`
+    update payments p set
+      allocated_cents = d.allocated_cents, rule = d.rule, also_possible = d.also_possible
+    from unnest(
+      ${allocated.map((a) => a.payment.id)}::bigint[],
+      ${sums}::bigint[],
+      ${allocated.map((a) => a.decision.rule)}::text[],
+      ${allocated.map((a) => JSON.stringify(a.decision.also_possible))}::jsonb[]
+    ) as d(id, allocated_cents, rule, also_possible)
+    where p.id = d.id
+  `.execute(tx);
+}

@@ -1,0 +1,60 @@
+import { sql } from 'kysely';
+import { UNMATCHED } from '../ledger/chart.ts';
+import { type Check, finding } from '../ledger/verify.ts';
+
+/** What ties payments and allocations to the ledger. */
+export const paymentChecks: readonly Check[] = [
+  finding(
+    'every payment is on the books once, with its amount',
+    sql`
+      select 'payment ' || p.receipt as found
+      from payments p
+      left join ledger_transactions t on t.key = 'payment:' || p.receipt || ':received'
+      left join lateral (
+        select sum(amount_cents) as cents from postings where ledger_transaction_id = t.id
+      ) s on true
+      where s.cents is distinct from p.amount_cents::numeric
+      limit 20`,
+  ),
+  finding(
+    'every payment on the books was heard of',
+    sql`
+      select t.key as found from ledger_transactions t
+      where t.kind = 'payment_received'
+        and not exists (select from payments p where t.key = 'payment:' || p.receipt || ':received')
+      limit 20`,
+  ),
+  finding(
+    'every allocation is on the books, with its amount',
+    sql`
+      select 'allocation ' || a.id as found
+      from allocations a
+      left join ledger_transactions t on t.key = 'allocation:' || a.id
+      left join lateral (
+        select sum(amount_cents) as cents from postings where ledger_transaction_id = t.id
+      ) s on true
+      where s.cents is distinct from a.amount_cents::numeric
+      limit 20`,
+  ),
+  finding(
+    'allocations add up to what payments say is allocated',
+    sql`
+      select 'payment ' || p.receipt as found
+      from payments p
+      left join lateral (select sum(amount_cents) as cents from allocations where payment_id = p.id) s on true
+      where coalesce(s.cents, 0) <> p.allocated_cents
+      limit 20`,
+  ),
+  finding(
+    'what is unmatched is what 2040 holds',
+    sql`
+      select 'payments leave ' || p.cents || ' and ${sql.raw(UNMATCHED)} holds ' || l.cents as found
+      from (select coalesce(sum(amount_cents - allocated_cents), 0) as cents from payments) p,
+           (select coalesce(sum(case when c.code = ${UNMATCHED} then amount_cents else -amount_cents end), 0) as cents
+            from postings
+            join accounts c on c.id = credit_account_id
+            join accounts d on d.id = debit_account_id
+            where ${UNMATCHED} in (c.code, d.code)) l
+      where p.cents <> l.cents`,
+  ),
+];

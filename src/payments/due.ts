@@ -1,0 +1,50 @@
+import type { Db, Tx } from '../base/db.ts';
+
+/** Whoever owes: `customer:12`. What one party pays beyond a due can go to its others. */
+export interface Party {
+  party: string;
+  person_id: bigint | null;
+}
+
+/** Something open that money can pay. */
+export interface Due extends Party {
+  kind: string;
+  id: bigint;
+  /** As people write it, "INV-20260203-0001". */
+  reference: string;
+  outstanding_cents: bigint;
+  /** A day in Nairobi, "2026-02-10". */
+  due_on: string;
+}
+
+/** What a typed reference names: a party, and a due of theirs when it is that exact. */
+export interface Named extends Party {
+  reference: string;
+  due_id: bigint | null;
+}
+
+/** Part of a payment on its way to one due. */
+export interface Allocation {
+  id: bigint;
+  due_id: bigint;
+  party: string;
+  amount_cents: bigint;
+  paid_at: Date;
+}
+
+/** What a trade offers for money to pay. Each is one object in registry.ts; payments never imports a trade. */
+export interface Dues {
+  kind: string;
+  /** The references of this trade in what a payer typed, each in its one canonical form. No database. */
+  referencesIn: (typed: string) => string[];
+  /** What these references name, paid or not. */
+  find: (db: Db, references: string[]) => Promise<Named[]>;
+  /** As which parties these persons pay. */
+  partiesOf: (db: Db, person_ids: bigint[]) => Promise<(Party & { person_id: bigint })[]>;
+  /** The open dues of these parties, locked in id order until the commit. */
+  open: (tx: Tx, parties: string[]) => Promise<Due[]>;
+  /** The due that takes what a party pays beyond all others, if it is for this trade to take. */
+  rest: (party: Party) => Due | undefined;
+  /** Pays the dues, with the ledger transactions that move the money out of 2040. */
+  apply: (tx: Tx, allocations: Allocation[]) => Promise<void>;
+}

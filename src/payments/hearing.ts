@@ -1,0 +1,24 @@
+/** One way in which a payment was heard of, whatever it came by. */
+export interface Hearing {
+  inbox_id: bigint;
+  /** What reported it: 'c2b'. */
+  source: string;
+  shortcode: string;
+  receipt: string;
+  amount_cents: bigint;
+  paid_at: Date;
+  /** What the payer typed as the account, trimmed; empty for a till. */
+  account_typed: string;
+  payer_msisdn: string | null;
+  payer_hash: string | null;
+  payer_masked: string | null;
+  /** The name as M-Pesa gives it. */
+  payer_name: string | null;
+}
+
+/** A payment that was new with one of these hearings, as it was recorded. */
+export interface NewPayment extends Omit<Hearing, 'inbox_id' | 'source'> {
+  id: bigint;
+  /** Why a person should look at it although it is recorded: 'unknown_shortcode'. */
+  flag: string | null;
+}

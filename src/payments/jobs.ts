@@ -1,0 +1,96 @@
+import { sql } from 'kysely';
+import { eatTime } from '../base/clock.ts';
+import { type Db, inTransaction } from '../base/db.ts';
+import { decimalFromCents } from '../base/money.ts';
+import { payerFrom } from '../daraja/payloads.ts';
+import { drainInbox, type Kept } from '../inbox/take.ts';
+import { notify } from '../outbox/notify.ts';
+import { withRole } from '../people/find.ts';
+import { readConfirmation } from './confirmation.ts';
+import type { Hearing } from './hearing.ts';
+import { receivePayments, type ReceiveSettings } from './receive.ts';
+
+// Large enough to share the cost of a commit, small enough to hold no due locked for long.
+const batch_size = 200;
+
+/** Turns the callbacks that wait in the inbox into payments. */
+export async function drainPayments(db: Db, settings: ReceiveSettings): Promise<number> {
+  return drainInbox(db, ['c2b_confirmation'], batch_size, (tx, rows) =>
+    receivePayments(tx, settings, rows.map(hearingOf)),
+  );
+}
+
+function hearingOf(row: Kept): Hearing {
+  const read = readConfirmation(Buffer.from(row.body));
+  // The door looked at it already: only a change of ours since then can have come between.
+  if ('fault' in read) throw new Error(read.fault);
+  const it = read.confirmation;
+  const payer = payerFrom(it.msisdn_given);
+  return {
+    inbox_id: row.id,
+    source: 'c2b',
+    shortcode: it.shortcode,
+    receipt: it.receipt,
+    amount_cents: it.amount_cents,
+    paid_at: it.paid_at,
+    account_typed: it.account_typed,
+    payer_msisdn: payer.msisdn ?? null,
+    payer_hash: payer.hash ?? null,
+    payer_masked: payer.masked ?? null,
+    payer_name: it.payer_name,
+  };
+}
+
+const digest_every = '1 minute';
+
+/**
+ * Tells the admins of the payments that came too thick to be told one by one: a digest a minute at most,
+ * counted from the first that waits.
+ */
+export async function sendDigest(db: Db): Promise<void> {
+  await inTransaction(db, async (tx) => {
+    const { rows } = await sql<{
+      last_id: bigint | null;
+      count: number;
+      total_cents: bigint;
+      matched: number;
+      first_at: Date;
+      last_at: Date;
+    }>`
+      with waiting as (
+        select id from payments
+        where told is null
+          and (select min(created_at) from payments where told is null)
+              < now() - ${digest_every}::interval
+        order by id for update skip locked
+      ), told as (
+        update payments p set told = 'digest' from waiting w where p.id = w.id returning p.*
+      )
+      select max(id) as last_id, count(*)::int as count,
+             coalesce(sum(amount_cents), 0)::bigint as total_cents,
+             count(*) filter (where state = 'matched')::int as matched,
+             min(created_at) as first_at, max(created_at) as last_at
+      from told
+    `.execute(tx);
+    const it = rows[0];
+    if (!it || it.last_id === null) return;
+    const values = {
+      from: eatTime(it.first_at),
+      to: eatTime(it.last_at),
+      n: String(it.count),
+      total: decimalFromCents(it.total_cents),
+      matched: String(it.matched),
+      unmatched: String(it.count - it.matched),
+    };
+    const admins = await withRole(tx, 'admin');
+    await notify(
+      tx,
+      admins.map((person_id) => ({
+        key: `digest:${it.last_id}:${person_id}`,
+        person_id,
+        template: 'payment_digest',
+        values,
+      })),
+    );
+  });
+}

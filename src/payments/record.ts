@@ -1,0 +1,121 @@
+import { sql } from 'kysely';
+import type { Tx } from '../base/db.ts';
+import { IN_SETTLEMENT, UNMATCHED } from '../ledger/chart.ts';
+import { postLedger } from '../ledger/post.ts';
+import type { Hearing, NewPayment } from './hearing.ts';
+
+/** A hearing that contradicts the payment recorded under its receipt. */
+export interface Conflict {
+  hearing: Hearing;
+  payment_id: bigint;
+  recorded_cents: bigint;
+}
+
+export interface Recorded {
+  payments: NewPayment[];
+  conflicts: Conflict[];
+}
+
+/**
+ * Records hearings: each receipt makes one payment, and its money is in 2040 until it is matched. A repeat
+ * adds what it knows; another amount or shortcode under the same receipt is kept as a conflict and posts
+ * nothing. `money_accounts` says where each of our shortcodes keeps its money.
+ */
+export async function recordPayments(
+  tx: Tx,
+  hearings: Hearing[],
+  money_accounts: ReadonlyMap<string, string>,
+): Promise<Recorded> {
+  const payments = await insertNew(tx, hearings, money_accounts);
+  const conflicts = await keepHearings(tx, hearings, payments);
+  await postLedger(
+    tx,
+    payments.map((p) => ({
+      key: `payment:${p.receipt}:received`,
+      kind: 'payment_received',
+      effective_at: p.paid_at,
+      postings: [
+        {
+          debit: money_accounts.get(p.shortcode) ?? IN_SETTLEMENT,
+          credit: UNMATCHED,
+          amount_cents: p.amount_cents,
+        },
+      ],
+    })),
+  );
+  return { payments, conflicts };
+}
+
+async function insertNew(
+  tx: Tx,
+  hearings: Hearing[],
+  money_accounts: ReadonlyMap<string, string>,
+): Promise<NewPayment[]> {
+  const { rows } = await sql<NewPayment>`
+    insert into payments (shortcode, receipt, amount_cents, paid_at, account_typed,
+                          payer_msisdn, payer_hash, payer_masked, payer_name, flag)
+    select * from unnest(
+      ${hearings.map((h) => h.shortcode)}::text[],
+      ${hearings.map((h) => h.receipt)}::text[],
+      ${hearings.map((h) => h.amount_cents)}::bigint[],
+      ${hearings.map((h) => h.paid_at)}::timestamptz[],
+      ${hearings.map((h) => h.account_typed)}::text[],
+      ${hearings.map((h) => h.payer_msisdn)}::text[],
+      ${hearings.map((h) => h.payer_hash)}::text[],
+      ${hearings.map((h) => h.payer_masked)}::text[],
+      ${hearings.map((h) => h.payer_name)}::text[],
+      ${hearings.map((h) => (money_accounts.has(h.shortcode) ? null : 'unknown_shortcode'))}::text[])
+    on conflict (receipt) do nothing
+    returning id, shortcode, receipt, amount_cents, paid_at, account_typed,
+              payer_msisdn, payer_hash, payer_masked, payer_name, flag
+  `.execute(tx);
+  return rows.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+async function keepHearings(
+  tx: Tx,
+  hearings: Hearing[],
+  fresh: NewPayment[],
+): Promise<Conflict[]> {
+  const made = new Set(fresh.map((p) => p.receipt));
+  // The first hearing of a receipt in this list is the one that made the payment.
+  const first = hearings.map((h) => made.delete(h.receipt));
+  const { rows } = await sql<{ inbox_id: bigint; payment_id: bigint; recorded_cents: bigint }>`
+    with heard as (
+      select * from unnest(
+        ${hearings.map((h) => h.inbox_id)}::bigint[],
+        ${hearings.map((h) => h.source)}::text[],
+        ${hearings.map((h) => h.receipt)}::text[],
+        ${hearings.map((h) => h.shortcode)}::text[],
+        ${hearings.map((h) => h.amount_cents)}::bigint[],
+        ${hearings.map((h) => h.payer_msisdn)}::text[],
+        ${hearings.map((h) => h.payer_name)}::text[],
+        ${first}::boolean[]
+      ) as h(inbox_id, source, receipt, shortcode, amount_cents, payer_msisdn, payer_name, first)
+    ), kept as (
+      insert into hearings (inbox_id, payment_id, source, shortcode, amount_cents, verdict)
+      select h.inbox_id, p.id, h.source, h.shortcode, h.amount_cents,
+             case when h.first then 'first'
+                  when h.amount_cents = p.amount_cents and h.shortcode = p.shortcode then 'repeat'
+                  else 'conflict' end
+      from heard h join payments p using (receipt)
+      returning inbox_id, payment_id, verdict
+    ), learnt as (
+      update payments p set
+        payer_msisdn = coalesce(p.payer_msisdn, h.payer_msisdn),
+        payer_name = coalesce(p.payer_name, h.payer_name)
+      from heard h join kept k using (inbox_id)
+      where p.id = k.payment_id and k.verdict = 'repeat'
+        and ((p.payer_msisdn is null and h.payer_msisdn is not null)
+          or (p.payer_name is null and h.payer_name is not null))
+    )
+    select k.inbox_id, k.payment_id, p.amount_cents as recorded_cents
+    from kept k join payments p on p.id = k.payment_id
+    where k.verdict = 'conflict'
+  `.execute(tx);
+  const by_inbox_id = new Map(hearings.map((h) => [h.inbox_id, h]));
+  return rows.flatMap((row) => {
+    const hearing = by_inbox_id.get(row.inbox_id);
+    return hearing ? [{ hearing, ...row }] : [];
+  });
+}

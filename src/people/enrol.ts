@@ -1,0 +1,53 @@
+import { sql } from 'kysely';
+import type { Tx } from '../base/db.ts';
+import type { Language } from '../flow/action.ts';
+import type { Role } from '../base/schema.ts';
+
+export interface Enrolment {
+  msisdn: string;
+  name?: string;
+  language?: Language;
+  roles: Role[];
+}
+
+/**
+ * Makes sure that these numbers are known, each with its roles, and can be reached on WhatsApp under the
+ * same number. For what the operator vouches for: the numbers in the configuration, and the demo's people.
+ * Who is known keeps their name and language. Returns the persons' ids in the same order.
+ */
+export async function enrol(tx: Tx, people: Enrolment[]): Promise<bigint[]> {
+  const ids: bigint[] = [];
+  for (const one of people) {
+    const id = (await known(tx, one.msisdn)) ?? (await add(tx, one));
+    await sql`
+      insert into addresses (person_id, kind, value, verified_at)
+      select ${id}, kind, ${one.msisdn}, now() from unnest(array['msisdn', 'whatsapp']) as kind
+      on conflict (kind, value) do nothing
+    `.execute(tx);
+    await sql`
+      insert into roles (person_id, role) select ${id}, role from unnest(${one.roles}::text[]) as role
+      on conflict do nothing
+    `.execute(tx);
+    ids.push(id);
+  }
+  return ids;
+}
+
+async function known(tx: Tx, msisdn: string): Promise<bigint | undefined> {
+  const row = await tx
+    .selectFrom('addresses')
+    .select('person_id')
+    .where('kind', '=', 'msisdn')
+    .where('value', '=', msisdn)
+    .executeTakeFirst();
+  return row?.person_id;
+}
+
+async function add(tx: Tx, one: Enrolment): Promise<bigint> {
+  const row = await tx
+    .insertInto('people')
+    .values({ name: one.name ?? null, ...(one.language ? { language: one.language } : {}) })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  return row.id;
+}

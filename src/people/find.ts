@@ -1,0 +1,67 @@
+import { sql } from 'kysely';
+import type { Db, Tx } from '../base/db.ts';
+import type { Role } from '../base/schema.ts';
+import type { Actor } from '../flow/action.ts';
+
+type AddressKind = 'msisdn' | 'whatsapp';
+
+/**
+ * The person behind an address, locked until the commit, so that one person's turns follow each other
+ * whatever the channel and the process. Somebody new is written down, with no role yet but with a
+ * language to remember; `name` is what the channel calls them.
+ */
+export async function lockPersonAt(
+  tx: Tx,
+  kind: AddressKind,
+  value: string,
+  name: string | null = null,
+): Promise<Actor> {
+  const known = await lockAt(tx, kind, value);
+  if (known) return known;
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`address:${kind}:${value}`}, 0))`.execute(tx);
+  // Two first messages at once: the second to get here finds the person that the first wrote down.
+  const found = await lockAt(tx, kind, value);
+  if (found) return found;
+  await sql`
+    with stranger as (insert into people (name) values (${name}) returning id)
+    insert into addresses (person_id, kind, value, verified_at)
+    select id, ${kind}, ${value}, now() from stranger
+  `.execute(tx);
+  const person = await lockAt(tx, kind, value);
+  if (!person) throw new Error('A new person could not be written down');
+  return person;
+}
+
+async function lockAt(tx: Tx, kind: AddressKind, value: string): Promise<Actor | undefined> {
+  const { rows } = await sql<Actor>`
+    select p.id, p.name, p.language,
+           array(select role from roles r where r.person_id = p.id order by role) as roles
+    from addresses a join people p on p.id = a.person_id
+    where a.kind = ${kind} and a.value = ${value}
+    for no key update of p
+  `.execute(tx);
+  return rows[0];
+}
+
+/** A person as flows see them now, language and roles freshly read. */
+export async function personById(db: Db, id: bigint): Promise<Actor> {
+  const { rows } = await sql<Actor>`
+    select p.id, p.name, p.language,
+           array(select role from roles r where r.person_id = p.id order by role) as roles
+    from people p where p.id = ${id}
+  `.execute(db);
+  const person = rows[0];
+  if (!person) throw new Error(`There is no person ${id}`);
+  return person;
+}
+
+/** The ids of everybody with a role, in order. */
+export async function withRole(db: Db, role: Role): Promise<bigint[]> {
+  const rows = await db
+    .selectFrom('roles')
+    .select('person_id')
+    .where('role', '=', role)
+    .orderBy('person_id')
+    .execute();
+  return rows.map((row) => row.person_id);
+}

@@ -1,0 +1,96 @@
+import { sql } from 'kysely';
+import { z } from 'zod';
+import { clock, eatDate, startOfEatDay } from '../base/clock.ts';
+import type { Db } from '../base/db.ts';
+import { decimalFromCents } from '../base/money.ts';
+import { type Actions, type Actor, action, Money } from '../flow/action.ts';
+import { needRole } from '../people/need-role.ts';
+
+export const reportActions: Actions = {
+  'reports.home': action({
+    input: z.object({}),
+    output: z.object({
+      role: z.enum(['admin', 'customer', 'other', 'none']),
+      name: z.string(),
+      total: Money,
+      n: z.number(),
+      left: Money,
+    }),
+    refusals: [],
+    run: (tx, { actor }) => home(tx, actor),
+  }),
+
+  'reports.today': action({
+    input: z.object({}),
+    output: z.object({
+      received: Money,
+      count: z.number(),
+      matched: z.number(),
+      unmatched: z.number(),
+      unmatched_total: Money,
+    }),
+    refusals: ['not_allowed'],
+    run: (tx, { actor }) => {
+      needRole(actor, 'admin');
+      return today(tx);
+    },
+  }),
+};
+
+// The first line of the menu: what matters most to the first of their roles that has one.
+async function home(db: Db, actor: Actor) {
+  const name = actor.name ?? '';
+  const nothing = { name, total: '0.00', n: 0, left: '0.00' };
+  if (actor.roles.includes('admin')) {
+    const { received } = await today(db);
+    return { ...nothing, role: 'admin', total: received, n: await countUnmatched(db) } as const;
+  }
+  if (actor.roles.includes('customer')) {
+    return { ...nothing, role: 'customer', left: await leftToPay(db, actor) } as const;
+  }
+  return { ...nothing, role: actor.roles.length > 0 ? 'other' : 'none' } as const;
+}
+
+async function today(db: Db) {
+  const { rows } = await sql<{
+    received_cents: bigint;
+    count: number;
+    matched: number;
+    unmatched_cents: bigint;
+  }>`
+    select coalesce(sum(amount_cents), 0)::bigint as received_cents,
+           count(*)::int as count,
+           count(*) filter (where state = 'matched')::int as matched,
+           coalesce(sum(amount_cents - allocated_cents), 0)::bigint as unmatched_cents
+    from payments where created_at >= ${startOfEatDay(eatDate(clock.now()))}
+  `.execute(db);
+  const row = rows[0] ?? { received_cents: 0n, count: 0, matched: 0, unmatched_cents: 0n };
+  return {
+    received: decimalFromCents(row.received_cents),
+    count: row.count,
+    matched: row.matched,
+    unmatched: row.count - row.matched,
+    unmatched_total: decimalFromCents(row.unmatched_cents),
+  };
+}
+
+async function countUnmatched(db: Db): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::int as count from payments where allocated_cents < amount_cents
+  `.execute(db);
+  return rows[0]?.count ?? 0;
+}
+
+// What a person owes is shown as receivable less credit, and never below nothing.
+async function leftToPay(db: Db, actor: Actor): Promise<string> {
+  const { rows } = await sql<{ left_cents: bigint }>`
+    select greatest(0, coalesce(sum(
+             case when a.code like '1200:%' then b.balance_cents else -b.balance_cents end), 0)
+           )::bigint as left_cents
+    from customers c
+    join accounts a on a.owner_kind = 'customer' and a.owner_id = c.id
+    join account_balances b on b.account_id = a.id
+    where c.person_id = ${actor.id}
+  `.execute(db);
+  return decimalFromCents(rows[0]?.left_cents ?? 0n);
+}

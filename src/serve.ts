@@ -1,0 +1,250 @@
+import { isAbsolute, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { sql } from 'kysely';
+import { type Db, inTransaction, openDatabase } from './base/db.ts';
+import { startPostgres } from './base/embedded-postgres.ts';
+import { messageOf, SetupError } from './base/errors.ts';
+import { migrateJobs } from './base/jobs.ts';
+import { log } from './base/log.ts';
+import { migrate } from './base/migrate.ts';
+import { localPhone } from './base/phone.ts';
+import { sendText } from './channels/whatsapp-cloud/send.ts';
+import type { House } from './conversation/turn.ts';
+import { registerC2bUrls } from './daraja/client.ts';
+import { seedDemo } from './demo.ts';
+import { loadFlows } from './flow/load.ts';
+import { loadMessages } from './flow/messages.ts';
+import { openChart } from './ledger/accounts.ts';
+import { moneyAccount } from './ledger/chart.ts';
+import { enrol } from './people/enrol.ts';
+import { actions, dues } from './registry.ts';
+import { buildServer, listen } from './server.ts';
+import { readSettings, type Settings } from './settings.ts';
+import { openSimulator } from './simulator/simulator.ts';
+import { playgroundRoutes } from './web/playground/routes.ts';
+import { startWorker } from './worker.ts';
+
+/** `whatsapp` is for a number linked as a device, and has nothing to do before there is one. */
+export type ServerRole = 'web' | 'worker' | 'whatsapp';
+export const server_roles: readonly ServerRole[] = ['web', 'worker', 'whatsapp'];
+
+export const flows_folder = fileURLToPath(new URL('../flows', import.meta.url));
+
+/** What was started, in order; it is stopped in the opposite order. */
+type Stops = { name: string; stop: () => Promise<void> }[];
+
+/** Starts the roles and runs until it is told to stop (Ctrl-C, SIGTERM); then stops all in order. */
+export async function serve(env: NodeJS.ProcessEnv, roles: readonly ServerRole[]): Promise<void> {
+  const stops: Stops = [];
+  const told_to_stop = stopSignal();
+  try {
+    await start(readSettings(env), roles, stops);
+    await told_to_stop;
+    say('\nStopping…');
+  } finally {
+    await stopAll(stops);
+  }
+}
+
+async function start(
+  settings: Settings,
+  roles: readonly ServerRole[],
+  stops: Stops,
+): Promise<void> {
+  const demo = settings.environment === 'demo';
+  const database_url = await reachDatabase(settings, stops);
+  const { db, pool } = openDatabase(database_url);
+  stops.push({ name: 'database connections', stop: () => db.destroy() });
+  await checkDatabase(db, database_url);
+
+  say('Preparing the books…');
+  await migrate(pool, settings.environment);
+  await migrateJobs(database_url);
+  const money_accounts = moneyAccounts(settings);
+  await inTransaction(db, async (tx) => {
+    await openChart(tx, [...money_accounts.values()]);
+    if (demo) await seedDemo(tx);
+    await enrol(tx, settings.admin_numbers.map((msisdn) => ({ msisdn, roles: ['admin'] })));
+  });
+
+  const house: House = {
+    flows: await loadFlows(flows_folder, actions),
+    actions,
+    values: houseValues(settings),
+  };
+  let hosts = settings.hosts;
+  if (roles.includes('web')) {
+    const own_url = await startWeb(settings, db, house, stops);
+    hosts ??= { daraja: own_url, whatsapp: own_url };
+    const public_url = settings.public_url ?? own_url;
+    if (demo) await registerAddresses(settings, hosts.daraja, public_url);
+    if (roles.includes('worker')) await startTasks(settings, db, database_url, house, hosts.whatsapp, stops);
+    announce(settings, own_url);
+    return;
+  }
+  if (!hosts) throw new SetupError('The demo runs in one process: start it without --roles.');
+  if (roles.includes('worker')) await startTasks(settings, db, database_url, house, hosts.whatsapp, stops);
+  say('The worker is running.');
+}
+
+async function reachDatabase(settings: Settings, stops: Stops): Promise<string> {
+  if (settings.database_url) return settings.database_url;
+  const postgres = await startPostgres(settings.data_dir, { say });
+  stops.push({ name: 'database', stop: postgres.stop });
+  return postgres.url;
+}
+
+const oldest_postgres = 15;
+
+async function checkDatabase(db: Db, url: string): Promise<void> {
+  let version: number;
+  try {
+    const { rows } = await sql<{ version: number }>`
+      select current_setting('server_version_num')::int / 10000 as version
+    `.execute(db);
+    version = rows[0]?.version ?? 0;
+  } catch (error) {
+    const where = URL.canParse(url) ? new URL(url).host || 'DATABASE_URL' : 'DATABASE_URL';
+    throw new SetupError(
+      `The database at ${where} does not answer (${messageOf(error)}). ` +
+        'Start it, or correct DATABASE_URL; without DATABASE_URL Karani brings its own.',
+    );
+  }
+  if (version < oldest_postgres) {
+    throw new SetupError(`This is PostgreSQL ${version}, and Karani needs ${oldest_postgres} or newer.`);
+  }
+}
+
+/** Where each of our shortcodes keeps its money, as ledger account codes. */
+function moneyAccounts(settings: Settings): Map<string, string> {
+  return new Map(settings.shortcodes.map((s) => [s.number, moneyAccount(s.number, s.kind)]));
+}
+
+function houseValues(settings: Settings): Record<string, string> {
+  const paybill = settings.shortcodes.find((s) => s.kind === 'paybill') ?? settings.shortcodes[0];
+  return {
+    shop: settings.business.name,
+    help: localPhone(settings.business.help_number),
+    paybill: paybill?.number ?? '',
+    ussd: settings.ussd.code,
+  };
+}
+
+async function startWeb(
+  settings: Settings,
+  db: Db,
+  house: House,
+  stops: Stops,
+): Promise<string> {
+  const app = buildServer(settings, db, house);
+  let own_url = '';
+  if (settings.environment === 'demo') {
+    const playground = playgroundRoutes({ db });
+    app.route('/', playground.routes);
+    if (!settings.hosts) {
+      const simulator = await openSimulator({
+        data_dir: join(settings.data_dir, 'simulator'),
+        app_url: () => own_url,
+        hook_secret: settings.whatsapp.verify_token,
+      });
+      app.route('/', simulator.routes);
+      stops.push({ name: 'simulator', stop: simulator.close });
+    }
+    const listening = await listen(app, settings.host, settings.port);
+    own_url = listening.url;
+    stops.push({ name: 'web', stop: listening.stop });
+    stops.push({ name: 'playground', stop: async () => playground.close() });
+    return own_url;
+  }
+  const listening = await listen(app, settings.host, settings.port);
+  stops.push({ name: 'web', stop: listening.stop });
+  return listening.url;
+}
+
+async function startTasks(
+  settings: Settings,
+  db: Db,
+  database_url: string,
+  house: House,
+  whatsapp_url: string,
+  stops: Stops,
+): Promise<void> {
+  const number = { ...settings.whatsapp, base_url: whatsapp_url };
+  const tasks = await startWorker({
+    db,
+    database_url,
+    house,
+    receive: {
+      dues,
+      money_accounts: moneyAccounts(settings),
+      digest_above_per_minute: settings.alerts.digest_above_per_minute,
+    },
+    messages: await loadMessages(flows_folder),
+    send: (to, text) => sendText(number, to, text),
+  });
+  stops.push({ name: 'tasks', stop: tasks.stop });
+}
+
+// The demo tells M-Pesa at every start where to send its payments; elsewhere it is a command, done once.
+async function registerAddresses(settings: Settings, daraja_url: string, public_url: string): Promise<void> {
+  const base = `${public_url}/hooks/${settings.hooks.daraja[0]}/c2b`;
+  for (const shortcode of settings.shortcodes) {
+    await registerC2bUrls(
+      { ...shortcode, base_url: daraja_url },
+      {
+        version: shortcode.c2b_version,
+        shortcode: shortcode.number,
+        confirmation_url: `${base}/confirmation`,
+        validation_url: `${base}/validation`,
+      },
+    ).catch((error: unknown) => {
+      log.warn(
+        { shortcode: shortcode.number, error: messageOf(error) },
+        'M-Pesa did not take the addresses of a shortcode; its payments will not be called back',
+      );
+    });
+  }
+}
+
+function announce(settings: Settings, url: string): void {
+  const inside = relative(process.cwd(), settings.data_dir);
+  const data = isAbsolute(inside) || inside.startsWith('..') ? settings.data_dir : `./${inside}`;
+  const lines =
+    settings.environment === 'demo'
+      ? [
+          `Open   ${url}/playground`,
+          '',
+          `Pay, chat and dial there: paybill ${settings.shortcodes[0]?.number}, USSD ${settings.ussd.code}.`,
+          `Kept   ${settings.database_url ? 'in your database' : data}, for the next start.`,
+        ]
+      : [`Listening   ${url}`, `Daraja calls   ${settings.public_url ?? url}/hooks/…`];
+  say(['', 'Karani is running.', '', ...lines, '', 'Stop it with Ctrl-C.', ''].map((l) => `  ${l}`).join('\n'));
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+// The first signal stops in order, a second at once.
+function stopSignal(): Promise<void> {
+  return new Promise((done) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        done();
+        process.once(signal, () => process.exit(130));
+      });
+    }
+  });
+}
+
+const longest_stop_ms = 10_000;
+
+async function stopAll(stops: Stops): Promise<void> {
+  const too_long = setTimeout(() => process.exit(1), longest_stop_ms);
+  for (const { name, stop } of stops.toReversed()) {
+    await stop().catch((error: unknown) => {
+      log.error({ part: name, error: messageOf(error) }, 'stopping failed');
+    });
+  }
+  clearTimeout(too_long);
+}

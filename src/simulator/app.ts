@@ -1,0 +1,12 @@
+/** The app under the simulator: where its callback addresses are, and their secret. */
+export interface App {
+  /** Its base address; a function where it is known only later. */
+  url: string | (() => string | undefined);
+  hook_secret: string;
+}
+
+/** The address of one of the app's hooks, or undefined while the app's own is not known. */
+export function hookUrl(app: App, hook: 'ussd' | 'whatsapp'): string | undefined {
+  const base = typeof app.url === 'string' ? app.url : app.url();
+  return base && `${base.replace(/\/+$/, '')}/hooks/${app.hook_secret}/${hook}`;
+}

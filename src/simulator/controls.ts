@@ -1,0 +1,108 @@
+import { Hono } from 'hono';
+import { z } from 'zod';
+import { centsFromDecimal, decimalFromCents } from '../base/money.ts';
+import { Faults } from './faults.ts';
+import type { Mpesa } from './mpesa.ts';
+import { shortcodes } from './parties.ts';
+import { controlBody, controlQuery, limited, Phone } from './requests.ts';
+import { balanceOf, type Truth } from './truth.ts';
+
+const PayBody = z.object({
+  phone: Phone,
+  amount: z.union([z.string(), z.number()]).transform((given, context) => {
+    const cents = centsFromDecimal(String(given).trim());
+    if (cents !== undefined) return cents;
+    context.addIssue({ code: 'custom', message: 'expected whole shillings, from 1 to 250000' });
+    return z.NEVER;
+  }),
+  account: z
+    .union([z.string(), z.number()])
+    .transform(String)
+    .pipe(z.string().max(100))
+    .default(''),
+  shortcode: z.union([z.string(), z.number()]).transform(String).default('600000'),
+  name: z.string().max(200).optional(),
+  msisdn: z.enum(['clear', 'hashed', 'masked']).optional(),
+});
+
+const RedeliverBody = z.object({ receipt: z.string().trim().toUpperCase().optional() });
+
+/** The controls of M-Pesa and of the simulator as a whole. */
+export function controlRoutes(truth: Truth, mpesa: Mpesa): Hono {
+  const routes = new Hono();
+
+  routes.post('/sim/mpesa/pay', limited, async (c) => {
+    const { amount, msisdn, ...payment } = await controlBody(c, PayBody);
+    const receipt = await mpesa.pay({ ...payment, amount_cents: amount, msisdn_form: msisdn });
+    return c.json({ receipt });
+  });
+
+  routes.get('/sim/mpesa/transactions', async (c) => {
+    await truth.settled();
+    const all = [...truth.state.transactions.values()];
+    return c.json(
+      all.map(({ receipt, kind, amount_cents, from, to, account, at, state, delivered }) => ({
+        receipt,
+        kind,
+        amount: shillings(amount_cents),
+        from,
+        to,
+        account,
+        at,
+        state,
+        delivered,
+      })),
+    );
+  });
+
+  routes.get('/sim/mpesa/accounts', async (c) => {
+    await truth.settled();
+    return c.json(accountsOf(truth));
+  });
+
+  routes.post('/sim/mpesa/redeliver', limited, async (c) => {
+    const { receipt } = await controlBody(c, RedeliverBody);
+    return c.json(await mpesa.redeliver(receipt));
+  });
+
+  routes.post('/sim/faults', limited, async (c) => {
+    const faults = await controlBody(c, Faults);
+    await truth.record({ kind: 'faults', faults, rolled: { payment: 0, message: 0 } });
+    return c.json(faults);
+  });
+
+  routes.post('/sim/reset', limited, async (c) => {
+    await truth.record({ kind: 'reset' });
+    return c.json({ reset: true });
+  });
+
+  // No SMS is sent yet.
+  routes.get('/sim/sms', (c) => {
+    controlQuery(c, z.object({ phone: Phone }));
+    return c.json([]);
+  });
+
+  return routes;
+}
+
+function accountsOf({ state }: Truth): { holder: string; account: string; balance: number }[] {
+  const phones = [...state.balances.keys()].filter((account) => !account.includes('/'));
+  return [
+    ...[...shortcodes].flatMap(([holder, { accounts }]) =>
+      accounts.map((account) => ({
+        holder,
+        account,
+        balance: shillings(balanceOf(state, `${holder}/${account}`)),
+      })),
+    ),
+    ...phones.map((holder) => ({
+      holder,
+      account: 'M-Pesa',
+      balance: shillings(balanceOf(state, holder)),
+    })),
+  ];
+}
+
+function shillings(cents: bigint): number {
+  return Number(decimalFromCents(cents));
+}

@@ -1,0 +1,140 @@
+import { clock } from '../base/clock.ts';
+import { Refusal } from '../base/errors.ts';
+import { shortMoney } from '../base/money.ts';
+import { confirmationBody } from './confirmation.ts';
+import { strikes } from './faults.ts';
+import { names, shortcodes } from './parties.ts';
+import { receiptFor } from './receipts.ts';
+import type { Sender } from './sender.ts';
+import {
+  accountOf,
+  balanceOf,
+  type MpesaTransaction,
+  type MsisdnForm,
+  type Truth,
+} from './truth.ts';
+
+/** What a customer does on the phone: pays so much to a shortcode, for an account. */
+export interface CustomerPayment {
+  phone: string;
+  amount_cents: bigint;
+  account: string;
+  shortcode: string;
+  name?: string | undefined;
+  msisdn_form?: MsisdnForm | undefined;
+}
+
+export interface Mpesa {
+  /** Moves the money and resolves with the receipt once that is on file. */
+  pay(payment: CustomerPayment): Promise<string>;
+  /** Sends again what was not answered 200, without faults; all of it or one receipt. */
+  redeliver(receipt?: string): Promise<{ sent: number; delivered: number }>;
+}
+
+export const least_cents = 100n;
+export const most_cents = 25_000_000n;
+
+export function openMpesa(truth: Truth, sender: Sender): Mpesa {
+  // Confirmations under way, so that one which is about to be answered is not sent again.
+  const under_way = new Map<string, Promise<boolean>>();
+
+  const deliver = (transaction: MpesaTransaction, times: number): Promise<boolean> => {
+    const { receipt } = transaction;
+    const delivery = confirm(truth, sender, transaction, times).finally(() => {
+      under_way.delete(receipt);
+    });
+    under_way.set(receipt, delivery);
+    return delivery;
+  };
+
+  return {
+    pay: async (payment) => {
+      const transaction = transactionOf(truth, payment);
+      const roll = { kind: 'payment', n: truth.state.rolled.payment };
+      const { faults } = truth.state;
+      await truth.record({ kind: 'paid', transaction });
+      if (!strikes(faults, 'drop', roll))
+        void deliver(transaction, strikes(faults, 'duplicate', roll) ? 2 : 1);
+      return transaction.receipt;
+    },
+
+    redeliver: async (receipt) => {
+      const { transactions } = truth.state;
+      const one = receipt === undefined ? undefined : transactions.get(receipt);
+      if (receipt !== undefined && !one)
+        throw new Refusal('not_found', `There is no payment with the receipt ${receipt}.`);
+      const chosen = one ? [one] : [...transactions.values()];
+      const results = await Promise.all(
+        chosen
+          .filter((transaction) => !transaction.delivered)
+          .map(async (transaction) => {
+            const earlier = under_way.get(transaction.receipt);
+            if (earlier && (await earlier)) return 'not sent';
+            if (!truth.state.registrations.has(transaction.to)) return 'not sent';
+            return (await deliver(transaction, 1)) ? 'delivered' : 'sent';
+          }),
+      );
+      await truth.settled();
+      return {
+        sent: results.filter((result) => result !== 'not sent').length,
+        delivered: results.filter((result) => result === 'delivered').length,
+      };
+    },
+  };
+}
+
+/** What the payment would be; refuses what M-Pesa would. */
+function transactionOf(truth: Truth, payment: CustomerPayment): MpesaTransaction {
+  const { phone, amount_cents } = payment;
+  const kind = shortcodes.get(payment.shortcode)?.kind;
+  if (kind === undefined)
+    throw new Refusal('unknown_shortcode', `Nobody has the shortcode ${payment.shortcode}.`);
+  if (kind === 'b2c')
+    throw new Refusal(
+      'takes_no_payments',
+      `${payment.shortcode} pays people and takes no payments.`,
+    );
+  if (amount_cents < least_cents || amount_cents > most_cents || amount_cents % 100n !== 0n)
+    throw new Refusal('wrong_amount', 'An amount is whole shillings, from 1 to 250000.');
+  const balance_cents = balanceOf(truth.state, phone);
+  if (balance_cents < amount_cents)
+    throw new Refusal('insufficient', `${phone} has only ${shortMoney(balance_cents)} on M-Pesa.`);
+
+  const at = clock.now();
+  const number = truth.nextNumber();
+  return {
+    receipt: receiptFor(number, at),
+    number,
+    kind,
+    amount_cents,
+    from: phone,
+    to: payment.shortcode,
+    account: kind === 'till' ? '' : payment.account,
+    name: payment.name ?? names.get(phone) ?? null,
+    balance_cents: balanceOf(truth.state, accountOf(payment.shortcode)) + amount_cents,
+    at: at.toISOString(),
+    state: 'completed',
+    delivered: false,
+    msisdn_form: payment.msisdn_form,
+  };
+}
+
+/** Posts the confirmation to the registered address; without one the payment completes silently. */
+async function confirm(
+  truth: Truth,
+  sender: Sender,
+  transaction: MpesaTransaction,
+  times: number,
+): Promise<boolean> {
+  const registration = truth.state.registrations.get(transaction.to);
+  if (!registration) return false;
+  const post = {
+    url: registration.confirmation_url,
+    body: confirmationBody(transaction, registration.version),
+    headers: { 'content-type': 'application/json' },
+  };
+  const answers = await Promise.all(Array.from({ length: times }, () => sender.post(post)));
+  const delivered = answers.some((answer) => answer?.status === 200);
+  if (delivered) truth.note({ kind: 'delivered', receipt: transaction.receipt });
+  return delivered;
+}

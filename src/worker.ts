@@ -1,0 +1,27 @@
+import type { Db } from './base/db.ts';
+import { runTasks, type Tasks } from './base/jobs.ts';
+import { type SendText, sendOutbox } from './conversation/send.ts';
+import type { House } from './conversation/turn.ts';
+import { takeTurns } from './conversation/whatsapp.ts';
+import type { Messages } from './flow/messages.ts';
+import { drainPayments, sendDigest } from './payments/jobs.ts';
+import type { ReceiveSettings } from './payments/receive.ts';
+
+export interface WorkerParts {
+  db: Db;
+  database_url: string;
+  receive: ReceiveSettings;
+  house: House;
+  messages: Messages;
+  send: SendText;
+}
+
+/** Starts the background tasks: the whole list of what runs when nobody asks. */
+export async function startWorker(it: WorkerParts): Promise<Tasks> {
+  return runTasks(it.database_url, {
+    drain_payments: () => drainPayments(it.db, it.receive),
+    take_turns: () => takeTurns(it.db, it.house),
+    send_outbox: () => sendOutbox(it.db, it.messages, it.house.values, it.send),
+    send_digest: () => sendDigest(it.db),
+  });
+}

@@ -1,0 +1,98 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { Refusal } from '../../src/base/errors.ts';
+import { action } from '../../src/flow/action.ts';
+import { actions } from '../../src/registry.ts';
+import { flows_folder } from '../../src/serve.ts';
+import { type House, openHouse } from '../helpers/house.ts';
+
+const kamau = '254700000004';
+const pin = '739164';
+
+const flow = `
+flow: secret
+start: { words: { en: [secret], sw: [siri] }, menu: { en: Secret, sw: Siri } }
+steps:
+  code:
+    ask: { en: Enter the code., sw: Weka code. }
+    type: code
+  use: { do: test.use, with: { code: code }, as: used, else: { wrong_code: code, down: $down } }
+  done: { end: { en: "It was right.", sw: "Ni sahihi." } }
+`;
+
+let house: House;
+let folder: string;
+const used: string[] = [];
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'karani-flows-'));
+  cpSync(flows_folder, folder, { recursive: true });
+  writeFileSync(join(folder, 'secret.yaml'), flow);
+  const menu = join(folder, 'menu.yaml');
+  writeFileSync(menu, readFileSync(menu, 'utf8').replace('pick: { menu: [', 'pick: { menu: [secret, '));
+  house = await openHouse({}, {
+    flows_folder: folder,
+    actions: {
+      ...actions,
+      'test.use': action({
+        input: z.object({ code: z.string() }),
+        output: z.object({ ok: z.boolean() }),
+        refusals: ['wrong_code'],
+        run: (_, { input }) => {
+          used.push(input.code);
+          return input.code === pin ? Promise.resolve({ ok: true }) : Promise.reject(new Refusal('wrong_code'));
+        },
+      }),
+    },
+  });
+});
+afterAll(async () => {
+  await house.close();
+  rmSync(folder, { recursive: true });
+});
+
+async function everywhereInTheDatabase(): Promise<string> {
+  const { rows } = await sql<{ name: string }>`
+    select format('%I.%I', schemaname, tablename) as name from pg_tables
+    where schemaname in ('public', 'graphile_worker')
+  `.execute(house.db);
+  let dump = '';
+  for (const { name } of rows) {
+    const found = await sql<{ row: string }>`select t::text as row from ${sql.raw(name)} t`.execute(house.db);
+    dump += found.rows.map((it) => it.row).join('\n');
+  }
+  return dump;
+}
+
+test('a code on WhatsApp reaches its action and no row', async () => {
+  expect((await house.writes(kamau, 'secret'))[0]).toContain('Enter the code.');
+  expect((await house.writes(kamau, '111222'))[0]).toContain('Enter the code.');
+  expect(await house.writes(kamau, pin, 'wamid.pin')).toEqual([expect.stringContaining('It was right.')]);
+  expect(used.splice(0)).toEqual(['111222', pin]);
+  // Meta repeats a webhook that it thinks was lost.
+  expect(await house.writes(kamau, 'menu')).toHaveLength(1);
+  const dump = await everywhereInTheDatabase();
+  expect(dump).toContain('[cut]');
+  expect(dump).not.toContain(pin);
+  expect(dump).not.toContain('111222');
+});
+
+test('a code on USSD reaches its action and no row, though every later request repeats it', async () => {
+  const session = 'ATUid_secret';
+  const menu = await house.keys(kamau, session, '');
+  const number = /(\d+) Secret/.exec(menu)?.[1];
+  if (number) {
+    await house.keys(kamau, session, number);
+    await house.keys(kamau, session, `${number}*333444`);
+    expect(await house.keys(kamau, session, `${number}*333444*${pin}`)).toBe('END It was right.');
+    expect(used.splice(0)).toEqual(['333444', pin]);
+  }
+  expect(number).toBeDefined();
+  const dump = await everywhereInTheDatabase();
+  expect(dump).not.toContain(pin);
+  expect(dump).not.toContain('333444');
+});

@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type House, openHouse, postSigned, webhook } from '../helpers/house.ts';
+import { confirmation } from '../helpers/confirmation.ts';
+
+const kamau = '254700000004';
+const wanjiru = '254700000001';
+
+let house: House;
+
+beforeAll(async () => {
+  house = await openHouse();
+  await house.hook('c2b/confirmation', confirmation({ TransAmount: '500.00' }));
+  await house.drain();
+});
+afterAll(() => house.close());
+
+let dials = 0;
+
+/** Dials and answers; what the phone shows in the end. */
+async function dial(phone: string, ...answers: string[]): Promise<string> {
+  dials += 1;
+  const session = `ATUid_${dials}`;
+  let shown = await house.keys(phone, session, '');
+  for (let n = 1; n <= answers.length; n += 1) {
+    shown = await house.keys(phone, session, answers.slice(0, n).join('*'));
+  }
+  return shown;
+}
+
+test('a customer reads the balance on WhatsApp in the words of either language', async () => {
+  expect((await house.writes(kamau, 'balance'))[0]).toContain('To pay: KES 6,000. Paid ahead: KES 0.');
+  expect((await house.writes(kamau, 'menu'))[0]).toContain('Hello Kamau. To pay: KES 6,000');
+  await house.writes(kamau, 'lugha');
+  expect((await house.writes(kamau, '2'))[0]).toContain('Kiswahili');
+  expect((await house.writes(kamau, 'salio'))[0]).toContain('Kiasi cha kulipa: KES 6,000.');
+  await house.writes(kamau, 'lugha');
+  expect((await house.writes(kamau, 'english'))[0]).toContain('English');
+});
+
+test('the same on USSD, where the language is remembered', async () => {
+  expect(await dial(kamau)).toMatch(/^CON Hello Kamau\. To pay: KES 6,000\n/);
+  expect(await dial(kamau, '1')).toMatch(/^CON To pay: KES 6,000\. Paid ahead: KES 0\./);
+  expect(await dial(kamau, '1', '1')).toMatch(/^END INV-20260203-0001: KES 4,500 left of KES 5,000/);
+  expect(await dial(kamau, '3', '2')).toMatch(/^END Sawa/);
+  expect(await dial(kamau)).toMatch(/^CON Habari Kamau\. Kiasi cha kulipa: KES 6,000\n/);
+  expect(await dial(kamau, '3', '1')).toMatch(/^END All right/);
+});
+
+test('an admin asks for today, and a customer cannot', async () => {
+  expect((await house.writes(wanjiru, 'today'))[0]).toContain('KES 500');
+  expect((await house.writes(kamau, 'today'))[0]).not.toContain('KES 500.00');
+  expect((await house.writes(kamau, 'menu'))[0]).not.toMatch(/today/i);
+});
+
+test('a number nobody knows is welcomed, and remembered with its language', async () => {
+  const stranger = '254722000999';
+  expect(await dial(stranger)).toMatch(/^CON Welcome to Duka\. We do not know this number yet\./);
+  expect((await house.writes(stranger, 'hello'))[0]).toContain('Welcome! This is Duka.');
+  expect(await dial(stranger, '2', '2')).toMatch(/^END Sawa/);
+  expect(await dial(stranger)).toMatch(/^CON Karibu Duka\./);
+});
+
+test('the same WhatsApp message again is answered once', async () => {
+  expect(await house.writes(kamau, 'balance', 'wamid.same')).toHaveLength(1);
+  expect(await house.writes(kamau, 'balance', 'wamid.same')).toHaveLength(0);
+  // The same message in another webhook, as when Meta repeats it beside others.
+  const body = JSON.stringify({ ...webhook(kamau, 'balance', 'wamid.same'), again: true });
+  expect((await postSigned(house.url, body)).status).toBe(200);
+  expect(await house.writes(kamau, 'menu')).toHaveLength(1);
+});
+
+test('the same USSD request again gets the same answer', async () => {
+  const first = await house.keys(kamau, 'ATUid_again', '');
+  expect(await house.keys(kamau, 'ATUid_again', '')).toBe(first);
+  const second = await house.keys(kamau, 'ATUid_again', '1');
+  expect(await house.keys(kamau, 'ATUid_again', '1')).toBe(second);
+  const third = await house.keys(kamau, 'ATUid_again', '1*1');
+  expect(third).toMatch(/^END/);
+  expect(await house.keys(kamau, 'ATUid_again', '1*1')).toBe(third);
+});
+
+test('two answers at once from one person are two turns, one after the other', async () => {
+  const [session, other] = ['ATUid_a', 'ATUid_b'];
+  await Promise.all([house.keys(kamau, session, ''), house.keys(kamau, other, '')]);
+  const [a, b] = await Promise.all([
+    house.keys(kamau, session, '1'),
+    house.keys(kamau, session, '1'),
+  ]);
+  expect(a).toBe(b);
+});
+
+test('a webhook that Meta did not sign is refused and kept nowhere', async () => {
+  const before = await house.db.selectFrom('inbox').select('id').execute();
+  const body = JSON.stringify(webhook(kamau, 'balance', 'wamid.forged'));
+  expect((await postSigned(house.url, body, 'another-secret-0123456789')).status).toBe(403);
+  expect(await house.db.selectFrom('inbox').select('id').execute()).toHaveLength(before.length);
+});
+
+test("Meta's handshake is answered with its challenge, and nobody else's", async () => {
+  const ask = (token: string) =>
+    fetch(
+      `${house.url}/hooks/test-hook-secret-0123456789/whatsapp?hub.mode=subscribe&hub.challenge=1158&hub.verify_token=${token}`,
+    );
+  const right = await ask('test-hook-secret-0123456789');
+  expect([right.status, await right.text()]).toEqual([200, '1158']);
+  expect((await ask('wrong')).status).toBe(403);
+});
+
+test.each([
+  ['no fields', ''],
+  ['a number from elsewhere', 'sessionId=1&serviceCode=1&phoneNumber=%2B1202555&text='],
+  ['an endless text', `sessionId=1&serviceCode=1&phoneNumber=%2B254700000004&text=${'1*'.repeat(2000)}`],
+])('USSD with %s ends with a sentence, never an error', async (_, body) => {
+  const response = await fetch(`${house.url}/hooks/test-hook-secret-0123456789/ussd`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body,
+  });
+  expect(response.status).toBe(200);
+  expect(await response.text()).toMatch(/^END Sorry/);
+});
+
+test('what was keyed is in the inbox as single answers, never as the whole text', async () => {
+  await dial(kamau, '1', '1');
+  const rows = await house.db.selectFrom('inbox').select('body').where('source', '=', 'ussd').orderBy('id', 'desc').limit(3).execute();
+  expect(rows.map((row) => JSON.parse(row.body).answer)).toEqual(['1', '1', '']);
+  expect(rows.map((row) => JSON.parse(row.body)).every((body) => !('text' in body))).toBe(true);
+});

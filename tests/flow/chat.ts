@@ -1,0 +1,244 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import {
+  type Action,
+  type Actions,
+  type Channel,
+  channels,
+  type Language,
+  languages,
+  Money,
+} from '../../src/flow/action.ts';
+import { FlowFindings, type Flows, loadFlows } from '../../src/flow/load.ts';
+import type { Session } from '../../src/flow/session.ts';
+import { type Context, hear, settle, type Turn } from '../../src/flow/step.ts';
+
+export const flows_folder = join(import.meta.dirname, '../../flows');
+
+export const house = { shop: 'Duka', help: '0700000001', paybill: '600000', ussd: '*384*123456#' };
+
+// Declares what an action takes and gives; the tests answer in its place.
+function declared(it: Pick<Action, 'input' | 'output'> & { refusals?: string[] }): Action {
+  return { refusals: [], ...it, run: () => Promise.reject(new Error('the test answers')) };
+}
+
+const nothing = z.object({});
+
+/** What the shipped flows and the tests' own can do. */
+export const actions: Actions = {
+  'reports.home': declared({
+    input: nothing,
+    output: z.object({
+      role: z.enum(['admin', 'customer', 'other', 'none']),
+      name: z.string(),
+      total: Money,
+      n: z.number(),
+      left: Money,
+    }),
+  }),
+  'reports.today': declared({
+    input: nothing,
+    output: z.object({
+      received: Money,
+      count: z.number(),
+      matched: z.number(),
+      unmatched: z.number(),
+      unmatched_total: Money,
+    }),
+    refusals: ['not_allowed'],
+  }),
+  'invoices.standing': declared({
+    input: nothing,
+    output: z.object({
+      owed: Money,
+      credit: Money,
+      invoices: z.array(
+        z.object({ number: z.string(), left: Money, total: Money, due: z.string() }),
+      ),
+    }),
+  }),
+  'payments.recent': declared({
+    input: nothing,
+    output: z.array(
+      z.object({
+        id: z.string(),
+        receipt: z.string(),
+        amount: Money,
+        at: z.string(),
+        payer: z.string(),
+        account: z.string(),
+        state: z.enum(['matched', 'unmatched']),
+        paid_for: z.string(),
+      }),
+    ),
+    refusals: ['none', 'not_allowed'],
+  }),
+  'people.speak': declared({
+    input: z.object({ language: z.enum(languages) }),
+    output: z.object({ language: z.enum(languages) }),
+  }),
+  'orders.list': declared({
+    input: nothing,
+    output: z.array(
+      z.object({ id: z.string(), ref: z.string(), total: Money, note: z.string().optional() }),
+    ),
+    refusals: ['none'],
+  }),
+  'orders.refund': declared({
+    input: z.object({ order: z.string(), amount: Money, reason: z.string().optional() }),
+    output: z.object({ ref: z.string() }),
+    refusals: ['over_limit'],
+  }),
+  'orders.approve': declared({
+    input: z.object({ code: z.string() }),
+    output: z.object({ ref: z.string() }),
+    refusals: ['wrong_code'],
+  }),
+  'orders.count': declared({ input: z.object({ count: z.number() }), output: nothing }),
+};
+
+export function invoices(count: number) {
+  return Array.from({ length: count }, (_, index) => ({
+    number: `INV-20260203-${String(index + 1).padStart(4, '0')}`,
+    left: '5000.00',
+    total: '5000.00',
+    due: '2026-02-03',
+  }));
+}
+
+/** What the actions answer unless a test says otherwise. */
+export const answers: Readonly<Record<string, unknown>> = {
+  'reports.home': { role: 'customer', name: 'Kamau', total: '12500.00', n: 2, left: '6500.00' },
+  'reports.today': {
+    received: '12500.00',
+    count: 5,
+    matched: 3,
+    unmatched: 2,
+    unmatched_total: '1200.50',
+  },
+  'invoices.standing': { owed: '6500.00', credit: '0.00', invoices: invoices(9) },
+  'payments.recent': Array.from({ length: 12 }, (_, index) => ({
+    id: String(index),
+    receipt: `NLJ7RT61S${index % 10}`,
+    amount: '500.00',
+    at: '2026-02-03T11:30:00Z',
+    payer: 'WANJIKŨ “SHOP” KAMAU NJOROGE 😀',
+    account: 'JOHN SHOP',
+    state: index % 2 === 0 ? 'unmatched' : 'matched',
+    paid_for: 'INV-20260203-0001',
+  })),
+  'people.speak': { language: 'sw' },
+  'orders.list': [
+    { id: 'o1', ref: 'ORD-1', total: '500.00' },
+    { id: 'o2', ref: 'ORD-2', total: '1500.50', note: 'late' },
+  ],
+  'orders.refund': { ref: 'RF-9' },
+  'orders.approve': { ref: 'RF-9' },
+  'orders.count': {},
+};
+
+interface Ran {
+  action: string;
+  input: Record<string, unknown>;
+  key: string;
+}
+
+interface ChatSetting {
+  language: Language;
+  channel: Channel;
+  roles: Context['actor']['roles'];
+  /** Instead of the usual answers; { refusal } refuses, a function sees the input. */
+  answers: Record<string, unknown>;
+}
+
+/** One person with a phone: says things, and keeps the session as JSON between turns. */
+export class Chat {
+  readonly ran: Ran[] = [];
+  readonly setting: ChatSetting;
+  /** Everything that was ever kept or shown. */
+  readonly traces: string[] = [];
+  kept: string | undefined;
+  over = true;
+  flows: Flows;
+  private turns = 0;
+
+  constructor(flows: Flows, setting: Partial<ChatSetting> = {}) {
+    this.flows = flows;
+    this.setting = {
+      language: 'en',
+      channel: 'whatsapp',
+      roles: ['customer'],
+      answers: {},
+      ...setting,
+    };
+  }
+
+  get session(): Session | undefined {
+    return this.kept === undefined ? undefined : (JSON.parse(this.kept) as Session);
+  }
+
+  /** Says it and returns what is heard. */
+  say(text: string): string {
+    this.turns += 1;
+    let turn = hear(this.flows, this.session, text, `turn-${this.turns}`, this.context());
+    for (let count = 0; turn.next === 'act'; count += 1) {
+      if (count > 20) throw new Error('the flow does not end');
+      turn = this.act(turn);
+    }
+    this.over = turn.next === 'over';
+    this.kept = turn.next === 'wait' ? JSON.stringify(turn.session) : undefined;
+    this.traces.push(turn.words, this.kept ?? '');
+    return turn.words;
+  }
+
+  private act(turn: Extract<Turn, { next: 'act' }>): Turn {
+    const { action, input, key } = turn;
+    this.ran.push({ action, input, key });
+    const session = JSON.stringify(turn.session);
+    this.traces.push(session, key);
+    if (action === 'people.speak') this.setting.language = input['language'] as Language;
+    const given = { ...answers, ...this.setting.answers }[action];
+    const answer: unknown = typeof given === 'function' ? given(input) : given;
+    const refused = typeof answer === 'object' && answer !== null && 'refusal' in answer;
+    const outcome = refused ? { refusal: String(answer.refusal) } : { value: answer };
+    return settle(this.flows, JSON.parse(session) as Session, outcome, this.context());
+  }
+
+  private context(): Context {
+    const { language, channel, roles } = this.setting;
+    const actor = { id: 4n, name: 'Kamau', language, roles };
+    return { actor, channel, now: new Date('2026-02-10T08:00:00Z'), values: house };
+  }
+}
+
+export const everywhere = channels.flatMap((channel) =>
+  languages.map((language) => ({ channel, language })),
+);
+
+/** Loads the shared texts with these files, each `name.yaml` by its name. */
+export async function loadFiles(files: Record<string, string>): Promise<Flows> {
+  const folder = await mkdtemp(join(tmpdir(), 'karani-flows-'));
+  const flows = join(folder, 'flows');
+  try {
+    await mkdir(flows);
+    const shared = await readFile(join(flows_folder, '_shared.yaml'), 'utf8');
+    for (const [name, text] of Object.entries({ _shared: shared, ...files }))
+      await writeFile(join(flows, `${name}.yaml`), text);
+    return await loadFlows(flows, actions);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** What the loader finds wrong with these files. */
+export async function findingsOf(files: Record<string, string>): Promise<string[]> {
+  try {
+    await loadFiles(files);
+    return [];
+  } catch (error) {
+    if (error instanceof FlowFindings) return error.findings;
+    throw error;
+  }
+}

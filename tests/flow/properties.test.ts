@@ -1,0 +1,171 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { gsm7Length, outsideGsm7, toGsm7 } from '../../src/flow/gsm7.ts';
+import { loadFlows } from '../../src/flow/load.ts';
+import { pagesOf } from '../../src/flow/render.ts';
+import { actions, Chat, flows_folder, loadFiles } from './chat.ts';
+import { approve, menu, refund } from './own-flows.ts';
+
+const flows = await loadFlows(flows_folder, actions);
+const own = await loadFiles({ refund, approve, menu });
+const secret_only = await loadFiles({
+  approve,
+  menu: menu.replace('[refund, approve]', '[approve]'),
+});
+
+const words = [
+  ...['back', 'rudi', 'menu', 'help', 'acha', 'skip', 'zaidi', 'balance', 'leo', 'orodha', 'lugha'],
+  ...['pay', 'refund', 'approve', '', 'English', '500', 'yes', '3/2/2026', '0722000000', '739164'],
+  ...['__proto__', 'constructor', 'toString', '{shop}', '$down'],
+];
+
+const said = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom('1', '2', '3', '4', '5', '9', '12', '0', '00', '98') },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom(...words),
+  },
+  { weight: 1, arbitrary: fc.string({ unit: 'grapheme', maxLength: 200 }) },
+);
+
+const amount = fc.nat({ max: 99_999_999 }).map((cents) => (cents / 100).toFixed(2));
+const name = fc.string({ unit: 'grapheme', maxLength: 60 });
+const number = fc.nat({ max: 9999 });
+const answers = fc.record({
+  'reports.home': fc.record({
+    role: fc.constantFrom('admin', 'customer', 'other', 'none'),
+    name,
+    total: amount,
+    n: number,
+    left: amount,
+  }),
+  'reports.today': fc.record({
+    received: amount,
+    count: number,
+    matched: number,
+    unmatched: number,
+    unmatched_total: amount,
+  }),
+  'invoices.standing': fc.record({
+    owed: amount,
+    credit: amount,
+    invoices: fc.array(
+      fc.record({ number: name, left: amount, total: amount, due: fc.constant('2026-02-03') }),
+      { maxLength: 120 },
+    ),
+  }),
+  'payments.recent': fc.oneof(
+    fc.constant({ refusal: 'none' }),
+    fc.array(
+      fc.record({
+        id: name,
+        receipt: name,
+        amount,
+        at: fc.constant('2026-02-03T11:30:00Z'),
+        payer: name,
+        account: name,
+        state: fc.constantFrom('matched', 'unmatched'),
+        paid_for: name,
+      }),
+      { maxLength: 30 },
+    ),
+  ),
+});
+
+test('whatever people say, every turn waits or ends, and every page of USSD fits', () => {
+  fc.assert(
+    fc.property(
+      fc.array(said, { minLength: 1, maxLength: 15 }),
+      answers,
+      fc.record({
+        channel: fc.constantFrom('whatsapp' as const, 'ussd' as const),
+        language: fc.constantFrom('en' as const, 'sw' as const),
+        roles: fc.subarray(['admin', 'customer', 'owner'] as const),
+      }),
+      (texts, given, at) => {
+        const chat = new Chat(flows, { ...at, answers: given });
+        for (const text of texts) {
+          const heard = chat.say(text);
+          expect(heard).not.toBe('');
+          if (at.channel !== 'ussd') continue;
+          expect(gsm7Length(heard)).toBeLessThanOrEqual(160);
+          expect(outsideGsm7(heard)).toBeUndefined();
+        }
+      },
+    ),
+    { numRuns: 400 },
+  );
+});
+
+const refusable = (value: unknown, code: string) =>
+  fc.constantFrom(value, { refusal: code }, { refusal: 'down' });
+
+test('flows that ask, refuse and lead back do not lose anybody either', () => {
+  fc.assert(
+    fc.property(
+      fc.array(said, { minLength: 1, maxLength: 25 }),
+      fc.record(
+        {
+          'orders.list': fc.constantFrom([], { refusal: 'none' }),
+          'orders.refund': refusable({ ref: 'RF-9' }, 'over_limit'),
+          'orders.approve': refusable({ ref: 'RF-9' }, 'wrong_code'),
+        },
+        { requiredKeys: [] },
+      ),
+      fc.constantFrom('whatsapp' as const, 'ussd' as const),
+      (texts, given, channel) => {
+        const chat = new Chat(own, { channel, answers: given });
+        for (const text of texts) {
+          const heard = chat.say(text);
+          expect(heard).not.toBe('');
+          if (channel === 'ussd') expect(gsm7Length(heard)).toBeLessThanOrEqual(160);
+        }
+        const keys = chat.ran.map((ran) => ran.key);
+        expect(new Set(keys).size).toBe(keys.length);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test('a secret that is typed anywhere is in no session, no words and no key', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.oneof(fc.constant('739164'), said), { minLength: 1, maxLength: 15 }),
+      refusable({ ref: 'RF-9' }, 'wrong_code'),
+      (texts, answer) => {
+        const chat = new Chat(secret_only, { answers: { 'orders.approve': answer } });
+        for (const text of ['approve', ...texts]) chat.say(text);
+        expect(chat.traces.join('\n')).not.toContain('739164');
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+test('paging shows every option once, whole, in order', () => {
+  const label = fc.stringMatching(/^[A-Za-z ]{1,60}$/);
+  fc.assert(
+    fc.property(fc.array(label, { maxLength: 60 }), fc.boolean(), (labels, can_go_back) => {
+      const options = labels.map((text) => () => text);
+      const screen = { body: 'Choose one', options, back: 'Back', more: 'More', can_go_back };
+      const pages = pagesOf('ussd', screen);
+      const lines = pages.flatMap((page) => page.split('\n'));
+      const shown = lines.filter((line) => !['0 Back', '98 More', 'Choose one'].includes(line));
+      expect(shown).toEqual(labels.map((text, index) => `${index + 1} ${text}`));
+      for (const page of pages) expect(gsm7Length(page)).toBeLessThanOrEqual(160);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('any text comes inside the alphabet, and stays what it is when it was', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 80 }), (text) => {
+      const inside = toGsm7(text);
+      expect(outsideGsm7(inside)).toBeUndefined();
+      expect(toGsm7(inside)).toBe(inside);
+    }),
+  );
+  expect(toGsm7('Wanjikũ “Shop” – it’s 5 € … 😀')).toBe('Wanjiku "Shop" - it\'s 5 € ... ');
+});

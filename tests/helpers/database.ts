@@ -1,0 +1,27 @@
+import { randomBytes } from 'node:crypto';
+import type { Pool } from 'pg';
+import { inject } from 'vitest';
+import { openDatabase, type Db } from '../../src/base/db.ts';
+import { inDatabase, withDatabase } from './global-setup.ts';
+
+export interface TestDatabase {
+  url: string;
+  db: Db;
+  pool: Pool;
+  /** Closes the pool and drops the database. */
+  close: () => Promise<void>;
+}
+
+/** A migrated database of its own, stamped as a demo, with at most `size` connections. */
+export async function freshDatabase(size = 8): Promise<TestDatabase> {
+  const server_url = inject('server_url');
+  const name = `karani_test_${randomBytes(6).toString('hex')}`;
+  await inDatabase(server_url, `create database ${name} template ${inject('template')}`);
+  const url = withDatabase(server_url, name);
+  const { db, pool } = openDatabase(url, size);
+  const close = async () => {
+    await pool.end();
+    await inDatabase(server_url, `drop database if exists ${name} with (force)`);
+  };
+  return { url, db, pool, close };
+}

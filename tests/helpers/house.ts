@@ -1,0 +1,158 @@
+import { createHmac } from 'node:crypto';
+import type { Hono } from 'hono';
+import { inTransaction, type Db } from '../../src/base/db.ts';
+import { decimalFromCents } from '../../src/base/money.ts';
+import { demoConfig, seedDemo } from '../../src/demo.ts';
+import type { House as Conversations } from '../../src/conversation/turn.ts';
+import { takeTurns } from '../../src/conversation/whatsapp.ts';
+import type { Actions } from '../../src/flow/action.ts';
+import { loadFlows } from '../../src/flow/load.ts';
+import { openChart } from '../../src/ledger/accounts.ts';
+import { verify } from '../../src/ledger/verify.ts';
+import { drainPayments } from '../../src/payments/jobs.ts';
+import type { ReceiveSettings } from '../../src/payments/receive.ts';
+import { actions, checks, dues } from '../../src/registry.ts';
+import { flows_folder } from '../../src/serve.ts';
+import { buildServer, listen } from '../../src/server.ts';
+import type { Settings } from '../../src/settings.ts';
+import { money_accounts } from './confirmation.ts';
+import { freshDatabase } from './database.ts';
+
+export const hook_secret = 'test-hook-secret-0123456789';
+
+export interface House {
+  db: Db;
+  url: string;
+  app: Hono;
+  /** Posts to an address under /hooks/{secret}. */
+  hook: (path: string, body: string | Buffer | object, headers?: Record<string, string>) => Promise<Response>;
+  /** Works through the payments that wait, as the worker would. */
+  drain: () => Promise<number>;
+  /** A person writes on WhatsApp; the worker's answers, oldest first. */
+  writes: (from: string, text: string, id?: string) => Promise<string[]>;
+  /** A key press on USSD: the whole `text` so far. Resolves to what the phone shows, CON or END first. */
+  keys: (phone: string, session: string, text: string) => Promise<string>;
+  receive: ReceiveSettings;
+  settings: Settings;
+  conversations: Conversations;
+  findings: () => ReturnType<typeof verify>;
+  close: () => Promise<void>;
+}
+
+/** The demo's business on a database of its own, behind real HTTP, with a worker that runs when told to. */
+export async function openHouse(
+  change: Partial<Settings> = {},
+  other: { flows_folder: string; actions: Actions } = { flows_folder, actions },
+): Promise<House> {
+  const database = await freshDatabase();
+  const { db } = database;
+  await inTransaction(db, async (tx) => {
+    await openChart(tx, [...money_accounts.values()]);
+    await seedDemo(tx);
+  });
+  const settings: Settings = {
+    ...demoConfig(hook_secret),
+    environment: 'demo',
+    host: '127.0.0.1',
+    port: 0,
+    public_url: undefined,
+    database_url: database.url,
+    data_dir: '',
+    secret: 'a-key-for-tests-that-is-long-enough',
+    hosts: undefined,
+    ...change,
+  };
+  const values = { shop: 'Duka', help: '0700000001', paybill: '600000', ussd: '*384*123456#' };
+  const flows = await loadFlows(other.flows_folder, other.actions);
+  const conversations: Conversations = { flows, actions: other.actions, values };
+  const app = buildServer(settings, db, conversations);
+  const listening = await listen(app, '127.0.0.1', 0);
+  const receive: ReceiveSettings = {
+    dues,
+    money_accounts,
+    digest_above_per_minute: settings.alerts.digest_above_per_minute,
+  };
+  return {
+    db,
+    url: listening.url,
+    app,
+    receive,
+    settings,
+    conversations,
+    hook: (path, body, headers = {}) =>
+      fetch(`${listening.url}/hooks/${hook_secret}/${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body:
+          typeof body === 'string'
+            ? body
+            : Buffer.isBuffer(body)
+              ? new Uint8Array(body)
+              : JSON.stringify(body),
+      }),
+    drain: () => drainPayments(db, receive),
+    writes: async (from, text, id = `wamid.${(messages += 1)}`) => {
+      const since = await lastOutbox(db);
+      const body = JSON.stringify(webhook(from, text, id));
+      const response = await postSigned(listening.url, body);
+      if (response.status !== 200) throw new Error(`${response.status}`);
+      await takeTurns(db, conversations);
+      const rows = await db.selectFrom('outbox').selectAll().where('id', '>', since).orderBy('id').execute();
+      return rows.map((row) => row.words ?? '');
+    },
+    keys: async (phone, session, text) => {
+      const form = { sessionId: session, serviceCode: '*384*1#', phoneNumber: `+${phone}`, networkCode: '63902', text };
+      const response = await fetch(`${listening.url}/hooks/${hook_secret}/ussd`, {
+        method: 'POST',
+        body: new URLSearchParams(form),
+      });
+      if (response.status !== 200) throw new Error(`${response.status}`);
+      return response.text();
+    },
+    findings: () => verify(db, checks),
+    close: async () => {
+      await listening.stop();
+      await database.close();
+    },
+  };
+}
+
+let messages = 0;
+
+async function lastOutbox(db: Db): Promise<bigint> {
+  const row = await db.selectFrom('outbox').select('id').orderBy('id', 'desc').limit(1).executeTakeFirst();
+  return row?.id ?? 0n;
+}
+
+/** A webhook as the Cloud API sends it, with one message. */
+export function webhook(from: string, text: string, id: string): object {
+  const value = {
+    messaging_product: 'whatsapp',
+    metadata: { display_phone_number: '254700000000', phone_number_id: '1' },
+    contacts: [{ wa_id: from, profile: { name: 'Somebody' } }],
+    messages: [{ id, from, timestamp: '1771000000', type: 'text', text: { body: text } }],
+  };
+  return { object: 'whatsapp_business_account', entry: [{ id: '1', changes: [{ field: 'messages', value }] }] };
+}
+
+/** Posts a webhook signed by the app's secret over its very bytes. */
+export function postSigned(url: string, body: string, secret = hook_secret): Promise<Response> {
+  const signature = createHmac('sha256', secret).update(body).digest('hex');
+  return fetch(`${url}/hooks/${hook_secret}/whatsapp`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-hub-signature-256': `sha256=${signature}` },
+    body,
+  });
+}
+
+/** Every payment with what it paid, as text that a test can read: "500.00 reference INV-…=500.00". */
+export async function paymentsOf(db: Db): Promise<string[]> {
+  const payments = await db.selectFrom('payments').selectAll().orderBy('id').execute();
+  const allocations = await db.selectFrom('allocations').selectAll().orderBy('id').execute();
+  return payments.map((p) => {
+    const parts = allocations
+      .filter((a) => a.payment_id === p.id)
+      .map((a) => `${a.due_reference}=${decimalFromCents(a.amount_cents)}`);
+    return [decimalFromCents(p.amount_cents), p.rule, ...parts].join(' ');
+  });
+}

@@ -1,0 +1,222 @@
+import { beforeEach, expect, test } from 'vitest';
+import { msisdnHash } from '../../src/base/phone.ts';
+import { balancesOf } from '../../src/ledger/balances.ts';
+import { sendDigest } from '../../src/payments/jobs.ts';
+import { confirmation } from '../helpers/confirmation.ts';
+import { type House, openHouse, paymentsOf } from '../helpers/house.ts';
+
+let house: House;
+
+beforeEach(async () => {
+  house = await openHouse();
+  return () => house.close();
+});
+
+async function pay(...changes: Record<string, unknown>[]): Promise<void> {
+  for (const change of changes) {
+    const response = await house.hook('c2b/confirmation', confirmation(change));
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({ ResultCode: 0, ResultDesc: 'Accepted' });
+  }
+  await house.drain();
+}
+
+const outbox = async (template?: string) =>
+  house.db
+    .selectFrom('outbox')
+    .select(['template', 'values', 'person_id'])
+    .$if(template !== undefined, (q) => q.where('template', '=', template!))
+    .orderBy('id')
+    .execute();
+
+const invoices = () =>
+  house.db.selectFrom('invoices').select(['number', 'outstanding_cents', 'state']).orderBy('id').execute();
+
+test('a payment pays its invoice, is on the books, and both admins and the payer are told', async () => {
+  await pay({ TransID: 'NLJ7RT61SV' });
+
+  expect(await paymentsOf(house.db)).toEqual(['500.00 reference INV-20260203-0001=500.00']);
+  expect(await invoices()).toMatchObject([
+    { outstanding_cents: 450_000n, state: 'PARTIALLY_PAID' },
+    { outstanding_cents: 150_000n, state: 'UNPAID' },
+  ]);
+  const balances = await balancesOf(house.db, ['1010:600000:utility', '2040', '1200:CUST-001', '2010:CUST-001']);
+  expect(Object.fromEntries(balances)).toEqual({
+    '1010:600000:utility': 50_000n,
+    '2040': 0n,
+    '1200:CUST-001': 600_000n,
+    '2010:CUST-001': 0n,
+  });
+  const told = await outbox();
+  expect(told.map((row) => row.template)).toEqual(['payment_part', 'payment_part', 'paid_part']);
+  expect(told[0]!.values).toMatchObject({
+    invoice: 'INV-20260203-0001',
+    amount: '500.00',
+    receipt: 'NLJ7RT61SV',
+    customer: '+254700000004 (KAMAU)',
+    left: '4500.00',
+  });
+  expect(await house.findings()).toEqual([]);
+});
+
+test('a repeated confirmation answers the same and changes nothing', async () => {
+  const again = confirmation();
+  await pay(again);
+  await pay(again);
+  // The same payment in other words: another balance of the shortcode, another spelling of nothing.
+  await pay({ ...again, OrgAccountBalance: '1.00', InvoiceNumber: null });
+
+  expect(await paymentsOf(house.db)).toHaveLength(1);
+  expect(await outbox()).toHaveLength(3);
+  const hearings = await house.db.selectFrom('hearings').select('verdict').orderBy('inbox_id').execute();
+  expect(hearings.map((h) => h.verdict)).toEqual(['first', 'repeat']);
+  expect(await house.findings()).toEqual([]);
+});
+
+test('the same payment twice in one batch is one payment', async () => {
+  const it = confirmation();
+  await house.hook('c2b/confirmation', it);
+  await house.hook('c2b/confirmation', { ...it, OrgAccountBalance: '1.00' });
+  await house.drain();
+  expect(await paymentsOf(house.db)).toHaveLength(1);
+  expect(await house.findings()).toEqual([]);
+});
+
+test.each([
+  ['another amount', { TransAmount: '900.00' }],
+  ['another shortcode', { BusinessShortCode: '600001' }],
+])('the same receipt with %s is kept and flagged, and posts nothing', async (_, change) => {
+  const first = confirmation();
+  await pay(first);
+  const before = await balancesOf(house.db, ['1010:600000:utility', '1010:600001:merchant', '2040']);
+  await pay({ ...first, ...change });
+
+  expect(await paymentsOf(house.db)).toHaveLength(1);
+  expect(await balancesOf(house.db, ['1010:600000:utility', '1010:600001:merchant', '2040'])).toEqual(before);
+  const hearings = await house.db.selectFrom('hearings').selectAll().orderBy('inbox_id').execute();
+  expect(hearings.map((h) => h.verdict)).toEqual(['first', 'conflict']);
+  expect(await outbox('payment_conflict')).toHaveLength(2);
+});
+
+test('what exceeds an invoice pays the next, and what exceeds all is credit', async () => {
+  await pay({ TransAmount: '7000.00' });
+  expect(await paymentsOf(house.db)).toEqual([
+    '7000.00 reference INV-20260203-0001=5000.00 INV-20260210-0002=1500.00 credit=500.00',
+  ]);
+  const balances = await balancesOf(house.db, ['1200:CUST-001', '2010:CUST-001']);
+  expect([...balances.values()].sort()).toEqual([0n, 50_000n]);
+  expect((await outbox()).map((row) => row.template)).toEqual([
+    'payment_several',
+    'payment_several',
+    'overpaid',
+  ]);
+  expect(await house.findings()).toEqual([]);
+});
+
+test('payments of one batch see what those before them have paid', async () => {
+  for (const TransAmount of ['4000.00', '4000.00', '4000.00']) {
+    await house.hook('c2b/confirmation', confirmation({ TransAmount }));
+  }
+  await house.drain();
+  expect(await paymentsOf(house.db)).toEqual([
+    '4000.00 reference INV-20260203-0001=4000.00',
+    '4000.00 reference INV-20260203-0001=1000.00 INV-20260210-0002=1500.00 credit=1500.00',
+    // What is paid already names its customer.
+    '4000.00 customer credit=4000.00',
+  ]);
+  expect(await house.findings()).toEqual([]);
+});
+
+test('a hashed number finds its customer, and a masked one finds nobody', async () => {
+  await pay(
+    { BillRefNumber: '', MSISDN: msisdnHash('254700000004'), TransAmount: '5000.00' },
+    { BillRefNumber: '', MSISDN: '2547 ***** 004', FirstName: null },
+  );
+  expect(await paymentsOf(house.db)).toEqual([
+    '5000.00 amount INV-20260203-0001=5000.00',
+    '500.00 unmatched',
+  ]);
+  expect((await balancesOf(house.db, ['2040'])).get('2040')).toBe(50_000n);
+  expect(await outbox('payment_unmatched')).toHaveLength(2);
+  expect((await outbox('payment_full'))[0]!.values).toMatchObject({
+    customer: '+254700000004 (KAMAU)',
+  });
+  expect(await house.findings()).toEqual([]);
+});
+
+test('when M-Pesa hides who paid, whoever owed is thanked', async () => {
+  await pay({ MSISDN: '2547 ***** 004', FirstName: null });
+  const [thanks] = await outbox('paid_part');
+  const kamau = await house.db
+    .selectFrom('addresses')
+    .select('person_id')
+    .where('value', '=', '254700000004')
+    .executeTakeFirstOrThrow();
+  expect(thanks!.person_id).toBe(kamau.person_id);
+});
+
+test('a payment for a shortcode that is not ours is recorded, flagged, and waits for a person', async () => {
+  await pay({ BusinessShortCode: '700700' });
+  const payment = await house.db.selectFrom('payments').selectAll().executeTakeFirstOrThrow();
+  expect(payment).toMatchObject({ flag: 'unknown_shortcode', state: 'unmatched', shortcode: '700700' });
+  expect((await balancesOf(house.db, ['1015', '2040'])).get('1015')).toBe(50_000n);
+  expect(await house.findings()).toEqual([]);
+});
+
+test('a till names no account, so its payer decides', async () => {
+  await pay({
+    TransactionType: 'Customer Merchant Payment',
+    BusinessShortCode: '600001',
+    BillRefNumber: '',
+    TransAmount: '1490',
+  });
+  expect(await paymentsOf(house.db)).toEqual(['1490.00 amount INV-20260210-0002=1490.00']);
+  expect((await balancesOf(house.db, ['1010:600001:merchant'])).get('1010:600001:merchant')).toBe(149_000n);
+});
+
+test('a row that cannot be worked on does not hold the others', async () => {
+  await house.hook('c2b/confirmation', confirmation({ TransID: 'GOODONE001' }));
+  await house.db
+    .insertInto('inbox')
+    .values({ source: 'c2b_confirmation', body: '{"broken": true}', body_hash: Buffer.alloc(32, 1), from_ip: null, error: null, done_at: null })
+    .execute();
+  await house.hook('c2b/confirmation', confirmation({ TransID: 'GOODONE002' }));
+  await house.drain();
+  expect(await paymentsOf(house.db)).toHaveLength(2);
+  const bad = await house.db.selectFrom('inbox').selectAll().where('state', '=', 'new').execute();
+  expect(bad).toHaveLength(1);
+  expect(bad[0]!.attempts).toBe(1);
+});
+
+test('two workers at once on the same callbacks make each payment once', async () => {
+  const bodies = Array.from({ length: 60 }, () => confirmation({ TransAmount: '10.00' }));
+  await Promise.all(bodies.map((body) => house.hook('c2b/confirmation', body)));
+  await Promise.all([house.drain(), house.drain(), house.drain(), house.drain()]);
+  expect(await paymentsOf(house.db)).toHaveLength(60);
+  expect(await house.findings()).toEqual([]);
+});
+
+test('more than ten payments a minute become a digest for each admin', async () => {
+  for (let n = 0; n < 14; n += 1) {
+    await house.hook('c2b/confirmation', confirmation({ TransAmount: '20.00', MSISDN: '254799999999' }));
+  }
+  await house.drain();
+  const alone = await outbox('payment_part');
+  expect(alone).toHaveLength(20);
+
+  await sendDigest(house.db);
+  expect(await outbox('payment_digest')).toHaveLength(0);
+  // A minute later, told by moving the payments back instead of waiting.
+  await house.db
+    .updateTable('payments')
+    .set((eb) => ({ created_at: eb.fn<Date>('date_subtract', ['created_at', eb.val('61 seconds')]) }))
+    .execute();
+  await sendDigest(house.db);
+  await sendDigest(house.db);
+  const digests = await outbox('payment_digest');
+  expect(digests.map((d) => d.values)).toMatchObject([
+    { n: '4', total: '80.00', matched: '4', unmatched: '0' },
+    { n: '4', total: '80.00', matched: '4', unmatched: '0' },
+  ]);
+});
+

@@ -1,0 +1,62 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { hook_secret, openWorld, type Received } from './world.ts';
+
+async function newWorld(answer: (it: Received) => { status: number; text?: string }) {
+  const world = await openWorld(answer);
+  onTestFinished(() => world.close());
+  return world;
+}
+
+const formOf = (it: Received | undefined) =>
+  Object.fromEntries(new URLSearchParams(it?.body ?? ''));
+const phone = '0700000004';
+
+test('every answer is added to the text of its session', async () => {
+  const world = await newWorld((it) =>
+    formOf(it)['text'] === '1*4'
+      ? { status: 200, text: 'END Asante' }
+      : { status: 200, text: 'CON Menu\n1 Pay' },
+  );
+  expect((await world.post('/sim/ussd', { phone })).json).toEqual({
+    text: 'Menu\n1 Pay',
+    end: false,
+  });
+  expect((await world.post('/sim/ussd', { phone, input: 1 })).json.end).toBe(false);
+  expect((await world.post('/sim/ussd', { phone, input: '4' })).json).toEqual({
+    text: 'Asante',
+    end: true,
+  });
+  const [first, ...others] = world.app.received;
+  expect(first?.path).toBe(`/hooks/${hook_secret}/ussd`);
+  expect(first?.headers['content-type']).toBe('application/x-www-form-urlencoded');
+  expect(first?.body).toContain('phoneNumber=%2B254700000004');
+  expect(formOf(first)).toMatchObject({ text: '', networkCode: '63902' });
+  expect(others.map((it) => formOf(it)['text'])).toEqual(['1', '1*4']);
+  expect(new Set(world.app.received.map((it) => formOf(it)['sessionId'])).size).toBe(1);
+  expect((await world.post('/sim/ussd', { phone, input: '1' })).status).toBe(400);
+});
+
+test('dialling again begins a new session', async () => {
+  const world = await newWorld(() => ({ status: 200, text: 'CON Menu' }));
+  await world.post('/sim/ussd', { phone });
+  await world.post('/sim/ussd', { phone, input: '1' });
+  await world.post('/sim/ussd', { phone });
+  const forms = world.app.received.map(formOf);
+  expect(forms[2]?.['text']).toBe('');
+  expect(forms[2]?.['sessionId']).not.toBe(forms[0]?.['sessionId']);
+});
+
+test('a reply that is neither CON nor END ends the session', async () => {
+  for (const reply of [
+    { status: 200, text: ' CON Menu' },
+    { status: 200, text: '{}' },
+    { status: 500, text: 'CON Menu' },
+  ]) {
+    const world = await newWorld(() => reply);
+    expect((await world.post('/sim/ussd', { phone })).json).toEqual({
+      text: 'Connection problem or invalid MMI code.',
+      end: true,
+    });
+    expect((await world.post('/sim/ussd', { phone, input: '1' })).status).toBe(400);
+  }
+});

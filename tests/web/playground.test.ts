@@ -1,0 +1,170 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Demo, startDemo } from '../helpers/demo.ts';
+
+const chromium_path = [
+  process.env['CHROMIUM'],
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+].find((path) => path !== undefined && existsSync(path));
+const without_chromium = chromium_path === undefined;
+
+const flags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+const laptop = { width: 1440, height: 900 };
+const phone = { width: 390, height: 844 };
+const slow_ms = 90_000;
+
+let demo: Demo;
+let browser: Browser;
+
+beforeAll(async () => {
+  if (without_chromium) return;
+  mkdirSync('artifacts', { recursive: true });
+  demo = await startDemo();
+  browser = await chromium.launch({ executablePath: chromium_path, args: flags });
+}, slow_ms);
+
+afterAll(async () => {
+  await browser?.close();
+  await demo?.stop();
+}, slow_ms);
+
+/** The playground, open and following; what the browser complains of is collected in `complaints`. */
+async function openPlayground(viewport: { width: number; height: number }) {
+  const page = await browser.newPage({ viewport, reducedMotion: 'reduce' });
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+  });
+  page.on('request', (request) => {
+    if (!request.url().startsWith(demo.url)) complaints.push(`asked ${request.url()}`);
+  });
+  await page.goto(`${demo.url}/playground`);
+  await page.locator('[data-testid=link][data-state=live]').waitFor();
+  return { page, complaints, at: (id: string) => page.getByTestId(id) };
+}
+
+/** Waits for a bubble with all these words in a chat. */
+async function bubble(page: Page, chat: string, ...words: string[]): Promise<string> {
+  let found = page.getByTestId(chat).locator('[data-direction=out]');
+  for (const word of words) found = found.filter({ hasText: word });
+  await found.last().waitFor();
+  return found.last().innerText();
+}
+
+/** Waits until the handset shows all these words. */
+async function screen(page: Page, ...words: string[]): Promise<void> {
+  let found = page.locator('[data-testid=ussd-screen]:is([data-state=open], [data-state=ended])');
+  for (const word of words) found = found.filter({ hasText: word });
+  await found.waitFor();
+}
+
+async function write(page: Page, text: string): Promise<void> {
+  await page.getByTestId('chat-mine-input').fill(text);
+  await page.getByTestId('chat-mine-send').click();
+}
+
+test.skipIf(without_chromium)(
+  'a newcomer watches a payment reach the ledger and the owners, and asks what is left',
+  async () => {
+    const { page, complaints, at } = await openPlayground(laptop);
+    expect(await at('person-select').inputValue()).toBe('254700000004');
+    expect(await at('pay-account').inputValue()).toBe('INV-20260203-0001');
+    expect(await at('pay-amount').inputValue()).toBe('500');
+
+    await at('pay-submit').click();
+    const receipt = await at('mpesa-receipt').innerText();
+    await bubble(page, 'chat-owner', receipt, 'INV-20260203-0001', 'KES 500.00', 'KES 4,500.00');
+    await bubble(page, 'chat-mine', receipt, 'KES 4,500.00');
+    await page.locator('[data-testid=guide-step-2][data-done=true]').waitFor();
+
+    for (const kind of ['callback', 'payment', 'ledger', 'message']) {
+      const rows = page.locator(`[data-testid=live-item][data-kind=${kind}]`);
+      await rows
+        .and(page.locator(`[data-receipt="${receipt}"]`))
+        .first()
+        .waitFor();
+    }
+    const told = page.locator(`[data-receipt="${receipt}"][data-kind=message][data-state=sent]`);
+    await expect.poll(() => told.count()).toBe(3);
+
+    await at('owner-otieno').click();
+    await bubble(page, 'chat-owner', receipt);
+
+    await write(page, 'balance');
+    await bubble(page, 'chat-mine', 'KES 6,000');
+    await page.locator('[data-testid=guide-step-3][data-done=true]').waitFor();
+    await page.screenshot({ path: 'artifacts/playground.png' });
+
+    expect(complaints).toEqual([]);
+    await page.close();
+  },
+  slow_ms,
+);
+
+test.skipIf(without_chromium)(
+  'the balance is on WhatsApp and USSD, in English and in Swahili',
+  async () => {
+    const { page, complaints, at } = await openPlayground(laptop);
+    const dial = async () => {
+      await at('tab-ussd').click();
+      await at('ussd-dial').click();
+    };
+    await dial();
+    await screen(page, 'To pay: KES 6,000');
+    await at('key-1').click();
+    await at('ussd-send').click();
+    await screen(page, 'INV-20260203-0001 KES 4,500');
+    await at('ussd-end').click();
+
+    await at('tab-whatsapp').click();
+    await write(page, 'kiswahili');
+    await page
+      .locator('[data-testid=chat-mine] [data-reply="2"]')
+      .filter({ hasText: 'Kiswahili' })
+      .click();
+    await bubble(page, 'chat-mine', 'tutatumia Kiswahili');
+    await write(page, 'salio');
+    await bubble(page, 'chat-mine', 'Kiasi cha kulipa: KES 6,000');
+    await dial();
+    await screen(page, 'Kiasi cha kulipa: KES 6,000');
+
+    expect(complaints).toEqual([]);
+    await page.close();
+  },
+  slow_ms,
+);
+
+test.skipIf(without_chromium)(
+  'everything can be reached on a phone, and nothing is wider than it',
+  async () => {
+    const { page, complaints, at } = await openPlayground(phone);
+    for (const [part, shown] of [
+      ['nav-mine', 'chat-mine'],
+      ['nav-owner', 'chat-owner'],
+      ['nav-live', 'live'],
+      ['nav-pay', 'pay-submit'],
+    ] as const) {
+      await at(part).click();
+      await at(shown).waitFor();
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(phone.width);
+    }
+    await at('nav-owner').click();
+    await page.screenshot({ path: 'artifacts/playground-phone.png' });
+
+    expect(complaints).toEqual([]);
+    await page.close();
+  },
+  slow_ms,
+);
