@@ -23,9 +23,7 @@ export async function postForAWhile(it: {
   const load: Load = { answered: 0, refused: 0, seconds: 0, latencies_ms: [] };
   const began = performance.now();
   const until = began + it.seconds * 1000;
-  await Promise.all(
-    Array.from({ length: it.connections }, () => useConnection(it, until, load)),
-  );
+  await Promise.all(Array.from({ length: it.connections }, () => useConnection(it, until, load)));
   load.seconds = (performance.now() - began) / 1000;
   load.latencies_ms.sort((a, b) => a - b);
   return load;
@@ -76,5 +74,8 @@ export function percentile(ascending: number[], share: number): number {
 }
 
 export function median(values: number[]): number {
-  return percentile([...values].sort((a, b) => a - b), 0.5);
+  return percentile(
+    [...values].sort((a, b) => a - b),
+    0.5,
+  );
 }

@@ -17,7 +17,6 @@ export function runPgbench(
   clients: number,
   seconds: number,
 ): number {
-  const url = new URL(database_url);
   const folder = mkdtempSync(join(tmpdir(), 'karani-bench-'));
   const file = join(folder, 'script.sql');
   writeFileSync(file, script);
@@ -26,10 +25,9 @@ export function runPgbench(
     [
       ...['-n', '-M', 'prepared', '-f', file, '-c', String(clients)],
       ...['-j', String(Math.min(clients, 2)), '-T', String(seconds)],
-      ...['-h', url.searchParams.get('host') ?? url.hostname, '-p', url.port || '5432'],
-      ...['-U', url.username || 'karani', url.pathname.slice(1)],
+      database_url,
     ],
-    { encoding: 'utf8', env: { ...process.env, PGPASSWORD: url.password } },
+    { encoding: 'utf8' },
   );
   rmSync(folder, { recursive: true });
   const tps = /tps = ([\d.]+) \(without/.exec(stdout)?.[1];

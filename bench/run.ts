@@ -62,7 +62,10 @@ interface Row {
   p99_ms: number;
 }
 
-async function measure(port: number, connections: number): Promise<{ rate: number; latencies: number[] }> {
+async function measure(
+  port: number,
+  connections: number,
+): Promise<{ rate: number; latencies: number[] }> {
   const load = await postForAWhile({
     host: '127.0.0.1',
     port,
@@ -75,7 +78,12 @@ async function measure(port: number, connections: number): Promise<{ rate: numbe
   return { rate: load.answered / load.seconds, latencies: load.latencies_ms };
 }
 
-async function compare(pgbench: string | undefined, url: string, port: number, connections: number): Promise<Row> {
+async function compare(
+  pgbench: string | undefined,
+  url: string,
+  port: number,
+  connections: number,
+): Promise<Row> {
   const ours: number[] = [];
   const reference: number[] = [];
   const latencies: number[] = [];
@@ -109,7 +117,11 @@ function show(row: Row): string {
 
 const folder = await mkdtemp(join(tmpdir(), 'karani-bench-'));
 const postgres = await startPostgres(join(folder, 'data'));
-const web = await startWebProcess({ database_url: postgres.url, data_dir: join(folder, 'web'), hook_secret });
+const web = await startWebProcess({
+  database_url: postgres.url,
+  data_dir: join(folder, 'web'),
+  hook_secret,
+});
 const pgbench = findPgbench();
 try {
   console.log('(a) Callbacks acknowledged after commit, a second\n');
@@ -121,12 +133,18 @@ try {
       const row = await compare(pgbench, postgres.url, web.port, connections);
       const drift = Math.abs(machineSpeed() / before - 1);
       if (drift <= largest_drift || attempt === 3) {
-        console.log(show(row) + (drift > largest_drift ? `   machine unsteady: ${(drift * 100).toFixed(0)} %` : ''));
+        console.log(
+          show(row) +
+            (drift > largest_drift ? `   machine unsteady: ${(drift * 100).toFixed(0)} %` : ''),
+        );
         break;
       }
     }
   }
-  if (!pgbench) console.log('\nWithout pgbench (Debian: postgresql-contrib) there is nothing to compare with: no verdict.');
+  if (!pgbench)
+    console.log(
+      '\nWithout pgbench (Debian: postgresql-contrib) there is nothing to compare with: no verdict.',
+    );
 } finally {
   await web.stop();
   await postgres.stop();

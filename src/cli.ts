@@ -27,13 +27,18 @@ async function runCommand(args: string[]): Promise<ExitCode> {
 }
 
 function readArguments(command: Command, args: string[]) {
-  const options: ParseArgsConfig['options'] = { ...command.options, help: { type: 'boolean', short: 'h' } };
+  const options: ParseArgsConfig['options'] = {
+    ...command.options,
+    help: { type: 'boolean', short: 'h' },
+  };
   try {
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
     if (values['help']) return 'help' as const;
     const wanted = command.positionals?.length ?? 0;
     if (positionals.length !== wanted) {
-      return wanted === 0 ? `Too much: ${positionals.join(' ')}` : `Expected: ${command.positionals?.join(' ')}`;
+      return wanted === 0
+        ? `Too much: ${positionals.join(' ')}`
+        : `Expected: ${command.positionals?.join(' ')}`;
     }
     return { values, positionals };
   } catch (error) {
@@ -51,4 +56,3 @@ function usage(command: Command): string {
 function summaryLine(command: Command): string {
   return `  ${command.name.padEnd(22)} ${command.summary}`;
 }
-

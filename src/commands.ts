@@ -102,7 +102,8 @@ function rolesFrom(text: unknown): readonly ServerRole[] {
   if (typeof text !== 'string') return server_roles;
   return text.split(',').map((name) => {
     const role = server_roles.find((r) => r === name.trim());
-    if (!role) throw new SetupError(`There is no role "${name}". There are ${server_roles.join(', ')}.`);
+    if (!role)
+      throw new SetupError(`There is no role "${name}". There are ${server_roles.join(', ')}.`);
     return role;
   });
 }
@@ -172,7 +173,8 @@ async function registerUrls(): Promise<void> {
 async function verifyLedger(db: Db, as_json: boolean): Promise<ExitCode> {
   const findings = await verify(db, checks);
   if (as_json) print(JSON.stringify({ checks: checks.length, findings }));
-  else if (findings.length === 0) print(`The books are right: ${checks.length} checks, nothing found.`);
+  else if (findings.length === 0)
+    print(`The books are right: ${checks.length} checks, nothing found.`);
   else for (const { check, found } of findings) print(`${found}: not so that ${check}`);
   return findings.length === 0 ? 0 : 1;
 }
@@ -192,7 +194,14 @@ async function listInbox(db: Db, values: Values): Promise<void> {
   }
   for (const row of rows) {
     print(
-      [row.id, row.received_at.toISOString(), row.source, row.state, row.from_ip ?? '-', row.error ?? '']
+      [
+        row.id,
+        row.received_at.toISOString(),
+        row.source,
+        row.state,
+        row.from_ip ?? '-',
+        row.error ?? '',
+      ]
         .join('  ')
         .trimEnd(),
     );
@@ -209,7 +218,12 @@ async function showInbox(db: Db, id: bigint, as_json: boolean): Promise<ExitCode
   const { body, body_hash, ...about } = row;
   const shown = { ...about, id: String(row.id), body_hash: body_hash.toString('hex') };
   if (as_json) print(JSON.stringify({ ...shown, body }));
-  else print(`${Object.entries(shown).map(([k, v]) => `${k}: ${String(v ?? '-')}`).join('\n')}\n\n${body}`);
+  else
+    print(
+      `${Object.entries(shown)
+        .map(([k, v]) => `${k}: ${String(v ?? '-')}`)
+        .join('\n')}\n\n${body}`,
+    );
   return 0;
 }
 
@@ -248,11 +262,11 @@ async function checkFlows(): Promise<ExitCode> {
 }
 
 function idFrom(text: string | undefined): bigint {
-  if (!text || !/^\d{1,18}$/.test(text)) throw new SetupError(`ID is ${text}, and must be a number.`);
+  if (!text || !/^\d{1,18}$/.test(text))
+    throw new SetupError(`ID is ${text}, and must be a number.`);
   return BigInt(text);
 }
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
-

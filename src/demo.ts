@@ -53,8 +53,18 @@ export async function seedDemo(tx: Tx): Promise<void> {
   const number = 'CUST-001';
   const id = await addCustomer(tx, { number, name: 'Kamau', person_id: ids[kamau] ?? null });
   for (const invoice of [
-    { number: 'INV-20260203-0001', total_cents: 500_000n, issued_on: '2026-02-03', due_on: '2026-02-10' },
-    { number: 'INV-20260210-0002', total_cents: 150_000n, issued_on: '2026-02-10', due_on: '2026-02-17' },
+    {
+      number: 'INV-20260203-0001',
+      total_cents: 500_000n,
+      issued_on: '2026-02-03',
+      due_on: '2026-02-10',
+    },
+    {
+      number: 'INV-20260210-0002',
+      total_cents: 150_000n,
+      issued_on: '2026-02-10',
+      due_on: '2026-02-17',
+    },
   ]) {
     await issueInvoice(tx, { ...invoice, customer: { id, number } });
   }

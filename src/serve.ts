@@ -54,7 +54,7 @@ async function start(
   const demo = settings.environment === 'demo';
   const database_url = await reachDatabase(settings, stops);
   const { db, pool } = openDatabase(database_url);
-  stops.push({ name: 'database connections', stop: () => db.destroy() });
+  stops.push({ name: 'database connections', stop: () => pool.end() });
   await checkDatabase(db, database_url);
 
   say('Preparing the books…');
@@ -64,7 +64,10 @@ async function start(
   await inTransaction(db, async (tx) => {
     await openChart(tx, [...money_accounts.values()]);
     if (demo) await seedDemo(tx);
-    await enrol(tx, settings.admin_numbers.map((msisdn) => ({ msisdn, roles: ['admin'] })));
+    await enrol(
+      tx,
+      settings.admin_numbers.map((msisdn) => ({ msisdn, roles: ['admin'] })),
+    );
   });
 
   const house: House = {
@@ -78,19 +81,21 @@ async function start(
     hosts ??= { daraja: own_url, whatsapp: own_url };
     const public_url = settings.public_url ?? own_url;
     if (demo) await registerAddresses(settings, hosts.daraja, public_url);
-    if (roles.includes('worker')) await startTasks(settings, db, database_url, house, hosts.whatsapp, stops);
+    if (roles.includes('worker'))
+      await startTasks(settings, db, database_url, house, hosts.whatsapp, stops);
     announce(settings, own_url);
     return;
   }
   if (!hosts) throw new SetupError('The demo runs in one process: start it without --roles.');
-  if (roles.includes('worker')) await startTasks(settings, db, database_url, house, hosts.whatsapp, stops);
+  if (roles.includes('worker'))
+    await startTasks(settings, db, database_url, house, hosts.whatsapp, stops);
   say('The worker is running.');
 }
 
 async function reachDatabase(settings: Settings, stops: Stops): Promise<string> {
   if (settings.database_url) return settings.database_url;
   const postgres = await startPostgres(settings.data_dir, { say });
-  stops.push({ name: 'database', stop: postgres.stop });
+  stops.push({ name: 'database', stop: () => postgres.stop() });
   return postgres.url;
 }
 
@@ -111,7 +116,9 @@ async function checkDatabase(db: Db, url: string): Promise<void> {
     );
   }
   if (version < oldest_postgres) {
-    throw new SetupError(`This is PostgreSQL ${version}, and Karani needs ${oldest_postgres} or newer.`);
+    throw new SetupError(
+      `This is PostgreSQL ${version}, and Karani needs ${oldest_postgres} or newer.`,
+    );
   }
 }
 
@@ -130,12 +137,7 @@ function houseValues(settings: Settings): Record<string, string> {
   };
 }
 
-async function startWeb(
-  settings: Settings,
-  db: Db,
-  house: House,
-  stops: Stops,
-): Promise<string> {
+async function startWeb(settings: Settings, db: Db, house: House, stops: Stops): Promise<string> {
   const app = buildServer(settings, db, house);
   let own_url = '';
   if (settings.environment === 'demo') {
@@ -148,16 +150,16 @@ async function startWeb(
         hook_secret: settings.whatsapp.verify_token,
       });
       app.route('/', simulator.routes);
-      stops.push({ name: 'simulator', stop: simulator.close });
+      stops.push({ name: 'simulator', stop: () => simulator.close() });
     }
     const listening = await listen(app, settings.host, settings.port);
     own_url = listening.url;
-    stops.push({ name: 'web', stop: listening.stop });
+    stops.push({ name: 'web', stop: () => listening.stop() });
     stops.push({ name: 'playground', stop: async () => playground.close() });
     return own_url;
   }
   const listening = await listen(app, settings.host, settings.port);
-  stops.push({ name: 'web', stop: listening.stop });
+  stops.push({ name: 'web', stop: () => listening.stop() });
   return listening.url;
 }
 
@@ -182,11 +184,15 @@ async function startTasks(
     messages: await loadMessages(flows_folder),
     send: (to, text) => sendText(number, to, text),
   });
-  stops.push({ name: 'tasks', stop: tasks.stop });
+  stops.push({ name: 'tasks', stop: () => tasks.stop() });
 }
 
 // The demo tells M-Pesa at every start where to send its payments; elsewhere it is a command, done once.
-async function registerAddresses(settings: Settings, daraja_url: string, public_url: string): Promise<void> {
+async function registerAddresses(
+  settings: Settings,
+  daraja_url: string,
+  public_url: string,
+): Promise<void> {
   const base = `${public_url}/hooks/${settings.hooks.daraja[0]}/c2b`;
   for (const shortcode of settings.shortcodes) {
     await registerC2bUrls(
@@ -218,7 +224,11 @@ function announce(settings: Settings, url: string): void {
           `Kept   ${settings.database_url ? 'in your database' : data}, for the next start.`,
         ]
       : [`Listening   ${url}`, `Daraja calls   ${settings.public_url ?? url}/hooks/…`];
-  say(['', 'Karani is running.', '', ...lines, '', 'Stop it with Ctrl-C.', ''].map((l) => `  ${l}`).join('\n'));
+  say(
+    ['', 'Karani is running.', '', ...lines, '', 'Stop it with Ctrl-C.', '']
+      .map((l) => `  ${l}`)
+      .join('\n'),
+  );
 }
 
 function say(line: string): void {

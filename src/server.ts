@@ -28,10 +28,7 @@ export function buildServer(settings: Settings, db: Db, house: House): Hono {
   app.use('/hooks/*', counted(metrics));
   app.use('/hooks/:secret/*', guarded(settings));
   app.use('/hooks/:secret/*', limited());
-  app.route(
-    '/hooks/:secret',
-    paymentHooks({ db, keep: keeper(db, 'drain_payments'), sourceOf }),
-  );
+  app.route('/hooks/:secret', paymentHooks({ db, keep: keeper(db, 'drain_payments'), sourceOf }));
   app.route(
     '/hooks/:secret',
     conversationHooks({
@@ -141,7 +138,9 @@ function cannotListen(error: Error, host: string, port: number): SetupError {
   if (code === 'EACCES') {
     return new SetupError(`Port ${port} needs more rights. Set PORT to one above 1023.`);
   }
-  return new SetupError(`Karani cannot listen on ${host}:${port} (${error.message}). Check HOST and PORT.`);
+  return new SetupError(
+    `Karani cannot listen on ${host}:${port} (${error.message}). Check HOST and PORT.`,
+  );
 }
 
 // No new requests; those under way are answered, and what keeps a connection open for nothing is closed.

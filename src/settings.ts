@@ -36,7 +36,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     if (!secret || secret.length < 32) {
       throw new SetupError(
         'KARANI_SECRET is needed: at least 32 characters, kept safe, the same at every start. ' +
-          `Make one with: node -e "console.log(crypto.randomBytes(32).toString('hex'))"`,
+          'Make one with: openssl rand -hex 32',
       );
     }
     if (config.environment === 'production' && !outside.public_url?.startsWith('https://')) {
@@ -47,7 +47,8 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     return { ...config, ...outside, secret, hosts: hostsFor(config.environment, env) };
   }
   makeFolder(data_dir);
-  const hook_secret = env['KARANI_HOOK_SECRET'] ?? keptIn(data_dir, 'hook-secret', newAddressSecret);
+  const hook_secret =
+    env['KARANI_HOOK_SECRET'] ?? keptIn(data_dir, 'hook-secret', newAddressSecret);
   if (!/^[A-Za-z0-9._~-]{8,}$/.test(hook_secret) || !allowedInAddress(hook_secret)) {
     throw new SetupError(
       'KARANI_HOOK_SECRET must be 8 or more letters and digits without mpesa, safaricom, exe, cmd, ' +
@@ -81,7 +82,9 @@ function portFrom(text: string | undefined): number {
 function urlFrom(name: string, text: string | undefined): string | undefined {
   if (!text) return undefined;
   if (!URL.canParse(text) || !/^https?:/.test(text)) {
-    throw new SetupError(`${name} is ${text}, and must be an address such as https://karani.example.`);
+    throw new SetupError(
+      `${name} is ${text}, and must be an address such as https://karani.example.`,
+    );
   }
   return text.replace(/\/+$/, '');
 }

@@ -14,20 +14,32 @@ const Msisdn = z.coerce
 const Secret = z
   .string()
   .min(16, 'expected at least 16 characters')
-  .regex(/^[A-Za-z0-9._~-]+$/, 'expected letters, digits and . _ ~ - only, since it is part of an address')
-  .refine(allowedInAddress, 'Daraja refuses addresses with mpesa, safaricom, exe, cmd, sql or query in them');
+  .regex(
+    /^[A-Za-z0-9._~-]+$/,
+    'expected letters, digits and . _ ~ - only, since it is part of an address',
+  )
+  .refine(
+    allowedInAddress,
+    'Daraja refuses addresses with mpesa, safaricom, exe, cmd, sql or query in them',
+  );
 
 const Secrets = z.array(Secret).min(1, 'expected at least one secret');
 
 const Network = z
   .string()
-  .refine((text) => networkOf(text) !== undefined, 'expected an address or a network such as 196.201.214.0/24');
+  .refine(
+    (text) => networkOf(text) !== undefined,
+    'expected an address or a network such as 196.201.214.0/24',
+  );
 
 const Shortcode = z.strictObject({
   number: z.coerce.string().regex(/^\d{5,7}$/, 'expected 5 to 7 digits'),
   kind: z.enum(['paybill', 'till']),
   /** A till's head office number, under which its addresses are registered. */
-  store: z.coerce.string().regex(/^\d{5,7}$/).optional(),
+  store: z.coerce
+    .string()
+    .regex(/^\d{5,7}$/)
+    .optional(),
   /** Which register URL to use: v1 sends the payer's number hashed, v2 masked. */
   c2b_version: z.enum(['v1', 'v2']).default('v2'),
   consumer_key: z.string().min(1),
@@ -48,7 +60,10 @@ const Config = z.strictObject({
     access_token: z.string().min(1),
     app_secrets: z.array(z.string().min(1)).min(1),
     verify_token: z.string().min(1),
-    graph_version: z.string().regex(/^v\d+\.\d+$/, 'expected a version such as v25.0').default('v25.0'),
+    graph_version: z
+      .string()
+      .regex(/^v\d+\.\d+$/, 'expected a version such as v25.0')
+      .default('v25.0'),
   }),
   ussd: z.strictObject({
     code: z.string().regex(/^\*[\d*]+#$/, 'expected a code such as *384*123456#'),
@@ -99,7 +114,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config | undefined {
 export function parseConfig(text: string, path: string, env: NodeJS.ProcessEnv): Config {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
-  const broken = document.errors.map((e) => `${path}:${lines.linePos(e.pos[0]).line} ${e.message.split('\n')[0]}`);
+  const broken = document.errors.map(
+    (e) => `${path}:${lines.linePos(e.pos[0]).line} ${e.message.split('\n')[0]}`,
+  );
   if (broken.length > 0) throw new SetupError(broken.join('\n'));
 
   const lineOf = (keys: readonly PropertyKey[]): number => {
@@ -119,7 +136,8 @@ export function parseConfig(text: string, path: string, env: NodeJS.ProcessEnv):
   const checked = Config.safeParse(values);
   if (checked.success) return checked.data;
   const faults = checked.error.issues.flatMap((issue) => {
-    const keys = issue.code === 'unrecognized_keys' ? issue.keys.map((k) => [...issue.path, k]) : [issue.path];
+    const keys =
+      issue.code === 'unrecognized_keys' ? issue.keys.map((k) => [...issue.path, k]) : [issue.path];
     return keys.map((key) => {
       const what = issue.code === 'unrecognized_keys' ? 'there is no such setting' : issue.message;
       return `${path}:${lineOf(key)} ${key.join('.') || 'file'}: ${what}`;
@@ -148,7 +166,9 @@ function fillIn(
   );
 }
 
-function networkOf(text: string): { address: string; prefix: number; family: 'ipv4' | 'ipv6' } | undefined {
+function networkOf(
+  text: string,
+): { address: string; prefix: number; family: 'ipv4' | 'ipv6' } | undefined {
   const [address = '', bits] = text.split('/');
   const version = isIP(address);
   if (version === 0) return undefined;

@@ -41,7 +41,9 @@ export async function runTasks(
     noHandleSignals: true,
     logger: queue_log,
     taskList: Object.fromEntries(runs.map((r) => [r.name, () => r.look()])),
-    preset: { worker: { localQueue: { size: 50 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
+    preset: {
+      worker: { localQueue: { size: 50 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 },
+    },
   });
   const lookAll = () => runs.forEach((r) => r.look());
   const sweep = setInterval(lookAll, sweep_ms);

@@ -1,5 +1,4 @@
 import { pino } from 'pino';
-import { isMsisdn, maskedPhone } from './phone.ts';
 
 const secret_fields = [
   'secret',
@@ -12,8 +11,8 @@ const secret_fields = [
 ];
 
 /**
- * The one log. Fields carry identifiers in snake_case; phone numbers are masked by `phone()`,
- * secrets never get here, and those that would are cut.
+ * The one log. Fields carry identifiers in snake_case: ids of rows and persons, never a number or a
+ * body. Secrets never get here, and those that would are cut.
  */
 export const log = pino({
   level: process.env['LOG_LEVEL'] ?? 'info',
@@ -21,8 +20,3 @@ export const log = pino({
   timestamp: pino.stdTimeFunctions.isoTime,
   redact: { paths: secret_fields.flatMap((f) => [f, `*.${f}`]), censor: '[cut]' },
 });
-
-/** A phone number or WhatsApp id as it may stand in a log. */
-export function phone(address: string): string {
-  return isMsisdn(address) ? maskedPhone(address) : `${address.slice(0, 4)}xxx`;
-}

@@ -1,12 +1,8 @@
 import { createHash } from 'node:crypto';
 import { parsePhoneNumberFromString } from 'libphonenumber-js/min';
 
+// A Kenyan mobile number in M-Pesa's form.
 const msisdn = /^254[17]\d{8}$/;
-
-/** Whether this is a Kenyan mobile number in M-Pesa's form, 254[17]XXXXXXXX. */
-export function isMsisdn(text: string): boolean {
-  return msisdn.test(text);
-}
 
 /**
  * A Kenyan mobile number however it was typed (0722…, +254 722…, 722…) as 254XXXXXXXXX.

@@ -34,7 +34,12 @@ export async function answerUssd(
     const text = now.kind === 'answer' ? now.text : '';
     const secret = now.kind === 'answer' && (await awaitsSecret(tx, actor));
     const turn = (before?.turn ?? 0) + 1;
-    await keepRequest(tx, request, { turn, answer: secret ? null : text, hash: heardNow(key, request), from_ip });
+    await keepRequest(tx, request, {
+      turn,
+      answer: secret ? null : text,
+      hash: heardNow(key, request),
+      from_ip,
+    });
     const said = await takeTurn(tx, house, {
       actor,
       channel: 'ussd',

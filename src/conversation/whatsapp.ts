@@ -37,7 +37,12 @@ async function answerAll(
       .onConflict((conflict) => conflict.doNothing())
       .executeTakeFirstOrThrow();
     if (numInsertedOrUpdatedRows === 0n) continue;
-    const said = await takeTurn(tx, house, { actor, channel: 'whatsapp', text: message.text ?? '', key });
+    const said = await takeTurn(tx, house, {
+      actor,
+      channel: 'whatsapp',
+      text: message.text ?? '',
+      key,
+    });
     await notify(tx, [{ key: `turn:${key}`, person_id: actor.id, words: said.words }]);
   }
 }

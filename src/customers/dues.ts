@@ -75,7 +75,11 @@ export const creditDues: Dues = {
         kind: 'customer_credit',
         effective_at: a.paid_at,
         postings: [
-          { debit: UNMATCHED, credit: creditOf(numbers.get(a.due_id) ?? ''), amount_cents: a.amount_cents },
+          {
+            debit: UNMATCHED,
+            credit: creditOf(numbers.get(a.due_id) ?? ''),
+            amount_cents: a.amount_cents,
+          },
         ],
       })),
     );

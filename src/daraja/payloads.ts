@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { fromDarajaTime } from '../base/clock.ts';
 import { centsFromDecimal } from '../base/money.ts';
 import { msisdnFrom } from '../base/phone.ts';
+import { shownLine } from '../base/text.ts';
 
 /** What Daraja posts to us, read forgivingly: types drift from one payload to the next. */
 
@@ -10,14 +11,7 @@ export const accepted = { ResultCode: 0, ResultDesc: 'Accepted' } as const;
 
 const longest_text = 100;
 
-// Controls (a NUL cannot be stored) and the marks that turn the direction of writing: payers type
-// these fields, and the mark of one name must not turn the line that it is shown in.
-const never_shown = /[\p{Cc}\u200B\u200E\u200F\u061C\u202A-\u202E\u2066-\u2069\uFEFF]/gu;
-
-function shown(text: string): string {
-  const plain = text.toWellFormed().replace(/\s+/g, ' ').replace(never_shown, '').trim();
-  return plain.length <= longest_text ? plain : plain.slice(0, longest_text).toWellFormed().trim();
-}
+const shown = (text: string) => shownLine(text, longest_text);
 
 /** Text that may come as a number, null, "" or not at all; as text without what cannot be shown. */
 const LooseText = z

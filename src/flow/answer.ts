@@ -8,7 +8,7 @@ import { compared } from './words.ts';
 
 /** What a person's words mean as an answer to the question that waits. */
 
-export type Understood =
+type Understood =
   | { kind: 'value'; value: string | number; to: string | undefined }
   | { kind: 'flow'; flow: string }
   /** No answer, and it costs a try; `note` is the shared text that says why. */

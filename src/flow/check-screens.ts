@@ -15,6 +15,9 @@ import type { Slot, Template, Text } from './words.ts';
 // What "0 Back" and "98 More" take in the longer language, with their line ends.
 const ways_on = gsm7Length('\n0 Back\n98 Zaidi');
 
+// An option stands behind its number.
+const number_length = '12 '.length;
+
 export function checkScreens(draft: Draft, actions: Actions): void {
   const { flow, source } = draft;
   const said = longestSaid(flow, actions, draft.whole);
@@ -33,7 +36,8 @@ export function checkScreens(draft: Draft, actions: Actions): void {
     }
     if (step.kind === 'ask') checkQuestion(draft, actions, step);
   }
-  if (flow.title) checkAlphabet(source, ['start', 'menu'], flow.title);
+  const measure: Measure = (template) => number_length + longest(flow, actions, template);
+  if (flow.title) checkLine(source, ['start', 'menu'], flow.title, measure);
 }
 
 function checkQuestion(
@@ -41,26 +45,33 @@ function checkQuestion(
   actions: Actions,
   step: Extract<Step, { kind: 'ask' }>,
 ): void {
-  const room = ussd_page - ways_on;
   const at = ['steps', step.name];
   for (const { text, keys } of textsOf(step)) {
-    checkAlphabet(source, [...at, ...keys], text);
-    for (const language of languages) {
-      // An option stands behind its number.
-      const number = keys[0] === 'pick' ? 3 : 0;
-      const length = number + longest(flow, actions, text[language]);
-      if (length > room) source.report([...at, ...keys, language], tooLong(length, room, false));
-    }
+    const before = keys[0] === 'pick' ? number_length : 0;
+    const measure: Measure = (template) => before + longest(flow, actions, template);
+    checkLine(source, [...at, ...keys], text, measure);
   }
   const { answers } = step;
   if (answers.of !== 'list') return;
-  checkAlphabet(source, [...at, 'pick', 'label'], answers.label);
   const item = itemType(flow, actions, answers.from) ?? z.any();
   const typeOf = (slot: Slot) => typeInside({ schema: item, optional: false }, slot.path, '');
+  checkLine(
+    source,
+    [...at, 'pick', 'label'],
+    answers.label,
+    (template) => number_length + longestOf(template, typeOf),
+  );
+}
+
+type Measure = (template: Template) => number;
+
+/** A question or an option is on one page with the ways on. */
+function checkLine(source: Source, keys: Keys, text: Text, measure: Measure): void {
+  const room = ussd_page - ways_on;
+  checkAlphabet(source, keys, text);
   for (const language of languages) {
-    const length = 3 + longestOf(answers.label[language], typeOf);
-    if (length > room)
-      source.report([...at, 'pick', 'label', language], tooLong(length, room, false));
+    const length = measure(text[language]);
+    if (length > room) source.report([...keys, language], tooLong(length, room, false));
   }
 }
 

@@ -16,7 +16,7 @@ export const roles = [
   'bettor',
 ] as const satisfies readonly Role[];
 
-export const ask_types = ['text', 'money', 'number', 'date', 'phone', 'pin', 'code'] as const;
+const ask_types = ['text', 'money', 'number', 'date', 'phone', 'pin', 'code'] as const;
 export type AskType = (typeof ask_types)[number];
 
 /** Values of the house that every text may use. */
@@ -109,7 +109,7 @@ interface Common {
   when: Condition | undefined;
 }
 
-export interface Option {
+interface Option {
   id: string;
   label: Text;
   to: string | undefined;
@@ -145,12 +145,12 @@ export interface DoStep extends Common {
   refusals: ReadonlyMap<string, string>;
 }
 
-export interface SayStep extends Common {
+interface SayStep extends Common {
   kind: 'say';
   words: Text;
 }
 
-export interface EndStep extends Common {
+interface EndStep extends Common {
   kind: 'end';
   words: Text;
 }

@@ -6,6 +6,9 @@ const single = new Set(
 );
 const double = new Set('^{}\\[~]|€');
 
+// Nearly every text is of these alone: they are in the alphabet and take one place each.
+const simple = /^[A-Za-z0-9 \n!"#%&'()*+,\-./:;<=>?@_]*$/;
+
 // What people's phones write for characters that the alphabet has, and letters that do not
 // decompose.
 const plain: Readonly<Record<string, string>> = {
@@ -58,6 +61,7 @@ const plain: Readonly<Record<string, string>> = {
 
 /** The first character of the text that the alphabet has not; undefined when it has them all. */
 export function outsideGsm7(text: string): string | undefined {
+  if (simple.test(text)) return undefined;
   for (const sign of text) if (!single.has(sign) && !double.has(sign)) return sign;
   return undefined;
 }
@@ -66,6 +70,7 @@ export function outsideGsm7(text: string): string | undefined {
  * How many of a page's characters the text takes: brackets, the euro sign and their like take two.
  */
 export function gsm7Length(text: string): number {
+  if (simple.test(text)) return text.length;
   let length = 0;
   for (const sign of text) length += double.has(sign) ? 2 : 1;
   return length;

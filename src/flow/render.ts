@@ -8,7 +8,7 @@ export const ussd_page = 160;
 const whatsapp_page = 1500;
 
 /** A question as it is drawn: its words, its numbered options, and the words of the ways on. */
-export interface Screen {
+interface Screen {
   body: string;
   /** Each draws its label with people's text cut to so many characters. */
   options: readonly ((most: number) => string)[];
@@ -41,8 +41,12 @@ export function pagesOf(channel: Channel, screen: Screen): string[] {
   const more = `\n98 ${screen.more}`;
   const room = limit - length(back) - length(more);
   const options = screen.options.map((label, index) => {
-    const lines = cuts.map((most) => `${index + 1} ${label(most)}`);
-    return lines.find((line) => length(line) <= room) ?? gsm7Start(lines.at(-1) ?? '', room);
+    let line = '';
+    for (const most of cuts) {
+      line = `${index + 1} ${label(most)}`;
+      if (length(line) <= room) return line;
+    }
+    return gsm7Start(line, room);
   });
 
   const whole = [screen.body, ...options].filter((part) => part !== '').join('\n');

@@ -120,8 +120,17 @@ function reportIssue(source: Source, base: Keys, issue: Issue, data: unknown): v
   } else source.report(keys, expected(issue));
 }
 
+const called = new Map<string, string>([
+  ['object', 'a map of keys'],
+  ['record', 'a map of keys'],
+  ['array', 'a list'],
+  ['boolean', 'true or false'],
+  ['int', 'a whole number'],
+]);
+
 function expected(issue: Issue): string {
-  if (issue.code === 'invalid_type') return `this must be a ${issue.expected}`;
+  if (issue.code === 'invalid_type')
+    return `this must be ${called.get(issue.expected) ?? `a ${issue.expected}`}`;
   if (issue.code === 'invalid_value') return `this must be one of ${issue.values.join(', ')}`;
   return issue.message;
 }

@@ -5,7 +5,7 @@ import type { Path } from './words.ts';
 
 /** What a flow's values are, as far as its questions and the actions' schemas tell. */
 
-export interface ValueType {
+interface ValueType {
   schema: z.ZodType;
   /** Whether it may be missing although what holds it is there. */
   optional: boolean;

@@ -51,11 +51,6 @@ function stepIn(target: string): string | undefined {
   return target.startsWith('$') ? undefined : target;
 }
 
-/** Whether this way ends the flow, by its own words, a shared text or another flow. */
-export function isOver(step: Step, { to, keys }: Way): boolean {
-  return to === undefined && keys[0] !== 'to' && keys[0] !== 'if' && step.kind !== 'say';
-}
-
 /**
  * What is surely set on arriving at each step that can be reached: what every way there has set.
  * Values are never unset, so the sets only shrink until they agree.

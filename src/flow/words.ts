@@ -6,17 +6,8 @@ import { toGsm7 } from './gsm7.ts';
 
 /** Texts with {path|format} in them: read once at load, filled with values when they are said. */
 
-export const formats = [
-  'money',
-  'exact',
-  'number',
-  'date',
-  'time',
-  'phone',
-  'mask',
-  'short',
-] as const;
-export type Format = (typeof formats)[number];
+const formats = ['money', 'exact', 'number', 'date', 'time', 'phone', 'mask', 'short'] as const;
+type Format = (typeof formats)[number];
 
 /** `order.total` as ['order', 'total']. */
 export type Path = readonly [string, ...string[]];
@@ -98,7 +89,7 @@ function formatted(slot: Slot, view: View): string {
   const text = plainText(String(value), view.channel);
   switch (slot.format) {
     case undefined:
-      return cut(text, view.most ?? Infinity);
+      return isCuttable(slot, value) ? cut(text, view.most ?? Infinity) : text;
     case 'short':
       return cut(text, Math.min(20, view.most ?? 20));
     case 'money':
@@ -129,7 +120,15 @@ function plainText(text: string, channel: View['channel']): string {
   return channel === 'whatsapp' ? line.replace(/[*_~`]/g, '') : toGsm7(line);
 }
 
+// A number or a reference that lost its end is another one: somebody would pay to it, or dial it.
+const never_cut = new Set(['ref', 'number', 'receipt', 'paybill', 'shortcode', 'help', 'ussd']);
+
+function isCuttable({ path }: Slot, value: unknown): boolean {
+  return typeof value === 'string' && !never_cut.has(path.at(-1) ?? '');
+}
+
 function cut(text: string, most: number): string {
+  if (text.length <= most) return text;
   const signs = Array.from(text);
   if (signs.length <= most) return text;
   return `${signs

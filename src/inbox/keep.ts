@@ -56,7 +56,11 @@ export function keeper(db: Db, task: Task): Keep {
 
 async function write(db: Db, task: Task, batch: Waiting[]): Promise<void> {
   try {
-    await insert(db, task, batch.map((w) => w.arrival));
+    await insert(
+      db,
+      task,
+      batch.map((w) => w.arrival),
+    );
     for (const one of batch) one.done();
   } catch (error) {
     if (batch.length === 1 || isAway(error)) {
@@ -111,4 +115,3 @@ export async function keepRejected(db: Db, it: Rejection): Promise<bigint | unde
   `.execute(db);
   return rows[0]?.id;
 }
-

@@ -48,7 +48,10 @@ async function drainBatch(
       return rows.length;
     });
   } catch (error) {
-    log.warn({ sources, error: messageOf(error) }, 'inbox batch failed; trying its rows one by one');
+    log.warn(
+      { sources, error: messageOf(error) },
+      'inbox batch failed; trying its rows one by one',
+    );
     return drainOneByOne(db, sources, batch_size, work);
   }
 }
@@ -104,5 +107,8 @@ async function markFailed(tx: Tx, row: Kept, error: string): Promise<void> {
     where id = ${row.id}
     returning state
   `.execute(tx);
-  log.error({ inbox_id: String(row.id), source: row.source, state: rows[0]?.state, error }, 'inbox row failed');
+  log.error(
+    { inbox_id: String(row.id), source: row.source, state: rows[0]?.state, error },
+    'inbox row failed',
+  );
 }

@@ -67,7 +67,11 @@ export const invoiceDues: Dues = {
         kind: 'invoice_paid',
         effective_at: a.paid_at,
         postings: [
-          { debit: UNMATCHED, credit: receivableOf(customers.get(a.due_id) ?? ''), amount_cents: a.amount_cents },
+          {
+            debit: UNMATCHED,
+            credit: receivableOf(customers.get(a.due_id) ?? ''),
+            amount_cents: a.amount_cents,
+          },
         ],
       })),
     );

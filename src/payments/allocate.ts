@@ -111,15 +111,13 @@ async function apply(tx: Tx, dues: readonly Dues[], allocated: Allocated[]): Pro
     const own = allocations.filter(({ part }) => part.due.kind === trade.kind);
     await trade.apply(
       tx,
-      own.map(
-        ({ part, id }): Allocation => ({
-          id,
-          due_id: part.due.id,
-          party: part.due.party,
-          amount_cents: part.amount_cents,
-          paid_at: part.payment.paid_at,
-        }),
-      ),
+      own.map(({ part, id }): Allocation => ({
+        id,
+        due_id: part.due.id,
+        party: part.due.party,
+        amount_cents: part.amount_cents,
+        paid_at: part.payment.paid_at,
+      })),
     );
   }
 }

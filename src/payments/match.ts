@@ -36,7 +36,8 @@ const most_suggestions = 3;
  */
 export function matchPayment(it: ToMatch, world: World): Decision {
   const choice = byReference(it, world) ?? byPayer(it, world);
-  if (choice.rule === 'unmatched') return { rule: 'unmatched', parts: [], also_possible: choice.also };
+  if (choice.rule === 'unmatched')
+    return { rule: 'unmatched', parts: [], also_possible: choice.also };
   const parts = spread(it.amount_cents, choice.dues, world.rest(choice.party));
   for (const part of parts) part.due.outstanding_cents -= part.amount_cents;
   return { rule: choice.rule, parts, also_possible: choice.also };
@@ -62,7 +63,12 @@ function byReference(it: ToMatch, world: World): Choice | undefined {
   const due = open.find((d) => due_ids.has(d.id));
   // What is paid already names its customer.
   if (!due) return { rule: 'customer', party: first, dues: open, also: [] };
-  return { rule: 'reference', party: first, dues: [due, ...open.filter((d) => d !== due)], also: [] };
+  return {
+    rule: 'reference',
+    party: first,
+    dues: [due, ...open.filter((d) => d !== due)],
+    also: [],
+  };
 }
 
 function byPayer(it: ToMatch, world: World): Choice {
@@ -75,10 +81,17 @@ function byPayer(it: ToMatch, world: World): Choice {
     return { rule: 'unmatched', also: also.slice(0, most_suggestions) };
   }
   if (open.length === 1) return { rule: 'single', party: oldest, dues: open, also: [] };
-  const fitting = open.find((d) => distance(d.outstanding_cents, it.amount_cents) <= close_enough_cents);
+  const fitting = open.find(
+    (d) => distance(d.outstanding_cents, it.amount_cents) <= close_enough_cents,
+  );
   if (fitting) {
     const others = also.filter((reference) => reference !== fitting.reference);
-    return { rule: 'amount', party: fitting, dues: [fitting], also: others.slice(0, most_suggestions) };
+    return {
+      rule: 'amount',
+      party: fitting,
+      dues: [fitting],
+      also: others.slice(0, most_suggestions),
+    };
   }
   if (open.some((d) => d.kind !== oldest.kind)) {
     return { rule: 'unmatched', also: also.slice(0, most_suggestions) };

@@ -72,11 +72,7 @@ async function insertNew(
   return rows.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-async function keepHearings(
-  tx: Tx,
-  hearings: Hearing[],
-  fresh: NewPayment[],
-): Promise<Conflict[]> {
+async function keepHearings(tx: Tx, hearings: Hearing[], fresh: NewPayment[]): Promise<Conflict[]> {
   const made = new Set(fresh.map((p) => p.receipt));
   // The first hearing of a receipt in this list is the one that made the payment.
   const first = hearings.map((h) => made.delete(h.receipt));

@@ -47,7 +47,10 @@ async function reject(
 ): Promise<void> {
   try {
     const fresh = await keepRejected(db, it);
-    log.warn({ source: it.source, reason: it.reason, from_ip: it.from_ip }, 'callback not understood');
+    log.warn(
+      { source: it.source, reason: it.reason, from_ip: it.from_ip },
+      'callback not understood',
+    );
     if (!fresh) return;
     await inTransaction(db, async (tx) => {
       const admins = await withRole(tx, 'admin');

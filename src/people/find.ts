@@ -18,7 +18,9 @@ export async function lockPersonAt(
 ): Promise<Actor> {
   const known = await lockAt(tx, kind, value);
   if (known) return known;
-  await sql`select pg_advisory_xact_lock(hashtextextended(${`address:${kind}:${value}`}, 0))`.execute(tx);
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`address:${kind}:${value}`}, 0))`.execute(
+    tx,
+  );
   // Two first messages at once: the second to get here finds the person that the first wrote down.
   const found = await lockAt(tx, kind, value);
   if (found) return found;

@@ -7,7 +7,7 @@ import { hookUrl, type App } from './app.ts';
 import { controlBody, limited, Phone } from './requests.ts';
 import type { Sender } from './sender.ts';
 
-const service_code = '*384*600000#';
+const service_code = '*384*123456#';
 const safaricom = '63902';
 const longest_session_ms = 180_000;
 const longest_input = 160;

@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest';
-import { eatDate, eatTime, fromDarajaTime, startOfEatDay, toDarajaTime } from '../../src/base/clock.ts';
+import {
+  eatDate,
+  eatTime,
+  fromDarajaTime,
+  startOfEatDay,
+  toDarajaTime,
+} from '../../src/base/clock.ts';
 
 test('a day in Nairobi begins three hours before one in London', () => {
   expect(eatDate(new Date('2026-02-03T20:59:59Z'))).toBe('2026-02-03');
@@ -11,7 +17,14 @@ test('a day in Nairobi begins three hours before one in London', () => {
 test("Daraja's times are Nairobi's, and impossible ones are none", () => {
   expect(fromDarajaTime('20261006095233')?.toISOString()).toBe('2026-10-06T06:52:33.000Z');
   expect(toDarajaTime(new Date('2026-10-06T06:52:33Z'))).toBe('20261006095233');
-  for (const wrong of ['', '2026100609523', '20260231000000', '20261306095233', '20261006250000', 'x']) {
+  for (const wrong of [
+    '',
+    '2026100609523',
+    '20260231000000',
+    '20261306095233',
+    '20261006250000',
+    'x',
+  ]) {
     expect(fromDarajaTime(wrong)).toBeUndefined();
   }
 });

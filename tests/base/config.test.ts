@@ -4,7 +4,10 @@ import { parseConfig } from '../../src/base/config.ts';
 
 const example = readFileSync(new URL('../../config.yaml.example', import.meta.url), 'utf8');
 const env = Object.fromEntries(
-  [...example.matchAll(/\$\{(\w+)\}/g)].map((m) => [m[1]!, `given-${m[1]!.toLowerCase().replaceAll('_', '-')}-0123`]),
+  [...example.matchAll(/\$\{(\w+)\}/g)].map((m) => [
+    m[1]!,
+    `given-${m[1]!.toLowerCase().replaceAll('_', '-')}-0123`,
+  ]),
 );
 
 const faults = (text: string, given: NodeJS.ProcessEnv = env) => {

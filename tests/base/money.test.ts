@@ -39,9 +39,12 @@ test.each([
   expect(centsFromTyped(typed)).toBe(cents);
 });
 
-test.each(['', 'pesa', '1,50', '1.234', '-5', '15,00', '5 6x', '1.5.5'])('"%s" is no amount', (typed) => {
-  expect(centsFromTyped(typed)).toBeUndefined();
-});
+test.each(['', 'pesa', '1,50', '1.234', '-5', '15,00', '5 6x', '1.5.5'])(
+  '"%s" is no amount',
+  (typed) => {
+    expect(centsFromTyped(typed)).toBeUndefined();
+  },
+);
 
 test('amounts in words', () => {
   expect(exactMoney(150_000n)).toBe('KES 1,500.00');

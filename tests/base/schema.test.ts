@@ -26,11 +26,17 @@ function written(): Map<string, string> {
 function meaning(type: string): string {
   const filled = /^(?:Generated|GeneratedAlways)<|^At$/.test(type) ? ', filled in' : '';
   const inner = type.replace(/^(?:Generated|GeneratedAlways)<([\s\S]*)>$/, '$1');
-  const nullable = /\| null$/.test(inner) ? ', null' : '';
+  const nullable = inner.endsWith('| null') ? ', null' : '';
   const base = inner.replace(/ \| null$/, '');
   const kind =
-    { bigint: 'bigint', number: 'number', boolean: 'boolean', Date: 'time', At: 'time', Buffer: 'bytes' }[base] ??
-    (/^(?:Json|JSONColumnType)/.test(base) ? 'json' : 'text');
+    {
+      bigint: 'bigint',
+      number: 'number',
+      boolean: 'boolean',
+      Date: 'time',
+      At: 'time',
+      Buffer: 'bytes',
+    }[base] ?? (/^(?:Json|JSONColumnType)/.test(base) ? 'json' : 'text');
   return `${kind}${nullable}${filled}`;
 }
 

@@ -12,7 +12,9 @@ test('without a declared proxy the connection is the source, whatever the header
 
 test('behind declared proxies the nearest other address is the source', () => {
   expect(sourceAddress('10.0.0.1', '196.201.214.200', proxies)).toBe('196.201.214.200');
-  expect(sourceAddress('10.0.0.1', '1.2.3.4, 196.201.214.200, 10.0.0.7', proxies)).toBe('196.201.214.200');
+  expect(sourceAddress('10.0.0.1', '1.2.3.4, 196.201.214.200, 10.0.0.7', proxies)).toBe(
+    '196.201.214.200',
+  );
   expect(sourceAddress('10.0.0.1', 'nonsense', proxies)).toBe('10.0.0.1');
   expect(sourceAddress(undefined, '1.2.3.4', proxies)).toBeNull();
 });

@@ -33,22 +33,30 @@ beforeAll(async () => {
   cpSync(flows_folder, folder, { recursive: true });
   writeFileSync(join(folder, 'secret.yaml'), flow);
   const menu = join(folder, 'menu.yaml');
-  writeFileSync(menu, readFileSync(menu, 'utf8').replace('pick: { menu: [', 'pick: { menu: [secret, '));
-  house = await openHouse({}, {
-    flows_folder: folder,
-    actions: {
-      ...actions,
-      'test.use': action({
-        input: z.object({ code: z.string() }),
-        output: z.object({ ok: z.boolean() }),
-        refusals: ['wrong_code'],
-        run: (_, { input }) => {
-          used.push(input.code);
-          return input.code === pin ? Promise.resolve({ ok: true }) : Promise.reject(new Refusal('wrong_code'));
-        },
-      }),
+  writeFileSync(
+    menu,
+    readFileSync(menu, 'utf8').replace('pick: { menu: [', 'pick: { menu: [secret, '),
+  );
+  house = await openHouse(
+    {},
+    {
+      flows_folder: folder,
+      actions: {
+        ...actions,
+        'test.use': action({
+          input: z.object({ code: z.string() }),
+          output: z.object({ ok: z.boolean() }),
+          refusals: ['wrong_code'],
+          run: (_, { input }) => {
+            used.push(input.code);
+            return input.code === pin
+              ? Promise.resolve({ ok: true })
+              : Promise.reject(new Refusal('wrong_code'));
+          },
+        }),
+      },
     },
-  });
+  );
 });
 afterAll(async () => {
   await house.close();
@@ -62,7 +70,9 @@ async function everywhereInTheDatabase(): Promise<string> {
   `.execute(house.db);
   let dump = '';
   for (const { name } of rows) {
-    const found = await sql<{ row: string }>`select t::text as row from ${sql.raw(name)} t`.execute(house.db);
+    const found = await sql<{ row: string }>`select t::text as row from ${sql.raw(name)} t`.execute(
+      house.db,
+    );
     dump += found.rows.map((it) => it.row).join('\n');
   }
   return dump;
@@ -71,7 +81,9 @@ async function everywhereInTheDatabase(): Promise<string> {
 test('a code on WhatsApp reaches its action and no row', async () => {
   expect((await house.writes(kamau, 'secret'))[0]).toContain('Enter the code.');
   expect((await house.writes(kamau, '111222'))[0]).toContain('Enter the code.');
-  expect(await house.writes(kamau, pin, 'wamid.pin')).toEqual([expect.stringContaining('It was right.')]);
+  expect(await house.writes(kamau, pin, 'wamid.pin')).toEqual([
+    expect.stringContaining('It was right.'),
+  ]);
   expect(used.splice(0)).toEqual(['111222', pin]);
   // Meta repeats a webhook that it thinks was lost.
   expect(await house.writes(kamau, 'menu')).toHaveLength(1);

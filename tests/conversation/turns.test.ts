@@ -28,7 +28,9 @@ async function dial(phone: string, ...answers: string[]): Promise<string> {
 }
 
 test('a customer reads the balance on WhatsApp in the words of either language', async () => {
-  expect((await house.writes(kamau, 'balance'))[0]).toContain('To pay: KES 6,000. Paid ahead: KES 0.');
+  expect((await house.writes(kamau, 'balance'))[0]).toContain(
+    'To pay: KES 6,000. Paid ahead: KES 0.',
+  );
   expect((await house.writes(kamau, 'menu'))[0]).toContain('Hello Kamau. To pay: KES 6,000');
   await house.writes(kamau, 'lugha');
   expect((await house.writes(kamau, '2'))[0]).toContain('Kiswahili');
@@ -40,7 +42,9 @@ test('a customer reads the balance on WhatsApp in the words of either language',
 test('the same on USSD, where the language is remembered', async () => {
   expect(await dial(kamau)).toMatch(/^CON Hello Kamau\. To pay: KES 6,000\n/);
   expect(await dial(kamau, '1')).toMatch(/^CON To pay: KES 6,000\. Paid ahead: KES 0\./);
-  expect(await dial(kamau, '1', '1')).toMatch(/^END INV-20260203-0001: KES 4,500 left of KES 5,000/);
+  expect(await dial(kamau, '1', '1')).toMatch(
+    /^END INV-20260203-0001: KES 4,500 left of KES 5,000/,
+  );
   expect(await dial(kamau, '3', '2')).toMatch(/^END Sawa/);
   expect(await dial(kamau)).toMatch(/^CON Habari Kamau\. Kiasi cha kulipa: KES 6,000\n/);
   expect(await dial(kamau, '3', '1')).toMatch(/^END All right/);
@@ -109,7 +113,10 @@ test("Meta's handshake is answered with its challenge, and nobody else's", async
 test.each([
   ['no fields', ''],
   ['a number from elsewhere', 'sessionId=1&serviceCode=1&phoneNumber=%2B1202555&text='],
-  ['an endless text', `sessionId=1&serviceCode=1&phoneNumber=%2B254700000004&text=${'1*'.repeat(2000)}`],
+  [
+    'an endless text',
+    `sessionId=1&serviceCode=1&phoneNumber=%2B254700000004&text=${'1*'.repeat(2000)}`,
+  ],
 ])('USSD with %s ends with a sentence, never an error', async (_, body) => {
   const response = await fetch(`${house.url}/hooks/test-hook-secret-0123456789/ussd`, {
     method: 'POST',
@@ -122,7 +129,13 @@ test.each([
 
 test('what was keyed is in the inbox as single answers, never as the whole text', async () => {
   await dial(kamau, '1', '1');
-  const rows = await house.db.selectFrom('inbox').select('body').where('source', '=', 'ussd').orderBy('id', 'desc').limit(3).execute();
+  const rows = await house.db
+    .selectFrom('inbox')
+    .select('body')
+    .where('source', '=', 'ussd')
+    .orderBy('id', 'desc')
+    .limit(3)
+    .execute();
   expect(rows.map((row) => JSON.parse(row.body).answer)).toEqual(['1', '1', '']);
   expect(rows.map((row) => JSON.parse(row.body)).every((body) => !('text' in body))).toBe(true);
 });

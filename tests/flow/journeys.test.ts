@@ -51,7 +51,7 @@ test.each(everywhere)(
     );
     expect(chat.say('1')).toBe(
       swahili
-        ? 'INV-20260203-0001: imebaki KES 5,000 kati ya KES 5,000, kufikia 3 Feb. Paybill 600000, akaunti INV-20260203-0001.'
+        ? 'INV-20260203-0001: imebaki KES 5,000 kati ya KES 5,000, ya kulipwa 3 Feb. Paybill 600000, akaunti INV-20260203-0001.'
         : 'INV-20260203-0001: KES 5,000 left of KES 5,000, due 3 Feb. Paybill 600000, account INV-20260203-0001.',
     );
     expect(chat.over).toBe(true);
@@ -295,4 +295,26 @@ test('what an action never declared stays out of the session', () => {
   const chat = new Chat(own, { answers: { 'orders.list': orders } });
   chat.say('refund');
   expect(chat.kept).not.toContain('739164');
+});
+
+test("where a last screen has no room, people's text is cut and what is paid to is not", () => {
+  const payment = {
+    id: '1',
+    receipt: 'NLJ7RT61SV',
+    amount: '500.00',
+    at: '2026-02-03T11:30:00Z',
+    payer: 'Wanjiku wa Kamau wa Njoroge wa Mwangi wa Karanja',
+    account: 'shop in the corner behind the church, the blue one',
+    state: 'matched',
+    paid_for: 'INV-20260203-0001, INV-20260203-0002, INV-20260203-0003',
+  };
+  const chat = new Chat(flows, {
+    roles: ['admin'],
+    channel: 'ussd',
+    answers: { 'payments.recent': [payment] },
+  });
+  chat.say('list');
+  expect(chat.say('1')).toBe(
+    'NLJ7RT61SV, 3 Feb 14:30\nKES 500.00 from Wanjiku wa Kamau wa N...\nAccount: shop in the corner be...\nPaid for: INV-20260203-0001, IN...',
+  );
 });

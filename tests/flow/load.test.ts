@@ -386,6 +386,21 @@ test.each(wrong)('the loader finds %s', async (_, files, found) => {
   expect(await findingsOf(files)).toEqual(found);
 });
 
+test('a file that is empty or no map is found', async () => {
+  expect(await findingsOf({ x: '', y: '- a\n' })).toEqual([
+    'flows/x.yaml:1:1 this must be a map of keys',
+    'flows/y.yaml:1:1 this must be a map of keys',
+  ]);
+});
+
+test('what a menu calls a flow fits a page', async () => {
+  const long = 'word '.repeat(30).trim();
+  const text = `flow: x\nstart: { words: { en: [], sw: [] }, menu: { en: "${long}", sw: Sawa } }\nsteps:\n${done}\n`;
+  expect(await findingsOf({ x: text })).toEqual([
+    'flows/x.yaml:2:45 this can take 152 characters, and a USSD page has 144 for it',
+  ]);
+});
+
 test('everything that is wrong is found at once, file by file', async () => {
   const found = await findingsOf({
     a: 'flow: a\nsteps:\n  s: { say: { en: Hi } }\n',

@@ -25,7 +25,11 @@ export interface House {
   url: string;
   app: Hono;
   /** Posts to an address under /hooks/{secret}. */
-  hook: (path: string, body: string | Buffer | object, headers?: Record<string, string>) => Promise<Response>;
+  hook: (
+    path: string,
+    body: string | Buffer | object,
+    headers?: Record<string, string>,
+  ) => Promise<Response>;
   /** Works through the payments that wait, as the worker would. */
   drain: () => Promise<number>;
   /** A person writes on WhatsApp; the worker's answers, oldest first. */
@@ -97,11 +101,22 @@ export async function openHouse(
       const response = await postSigned(listening.url, body);
       if (response.status !== 200) throw new Error(`${response.status}`);
       await takeTurns(db, conversations);
-      const rows = await db.selectFrom('outbox').selectAll().where('id', '>', since).orderBy('id').execute();
+      const rows = await db
+        .selectFrom('outbox')
+        .selectAll()
+        .where('id', '>', since)
+        .orderBy('id')
+        .execute();
       return rows.map((row) => row.words ?? '');
     },
     keys: async (phone, session, text) => {
-      const form = { sessionId: session, serviceCode: '*384*1#', phoneNumber: `+${phone}`, networkCode: '63902', text };
+      const form = {
+        sessionId: session,
+        serviceCode: '*384*1#',
+        phoneNumber: `+${phone}`,
+        networkCode: '63902',
+        text,
+      };
       const response = await fetch(`${listening.url}/hooks/${hook_secret}/ussd`, {
         method: 'POST',
         body: new URLSearchParams(form),
@@ -120,7 +135,12 @@ export async function openHouse(
 let messages = 0;
 
 async function lastOutbox(db: Db): Promise<bigint> {
-  const row = await db.selectFrom('outbox').select('id').orderBy('id', 'desc').limit(1).executeTakeFirst();
+  const row = await db
+    .selectFrom('outbox')
+    .select('id')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
   return row?.id ?? 0n;
 }
 
@@ -132,7 +152,10 @@ export function webhook(from: string, text: string, id: string): object {
     contacts: [{ wa_id: from, profile: { name: 'Somebody' } }],
     messages: [{ id, from, timestamp: '1771000000', type: 'text', text: { body: text } }],
   };
-  return { object: 'whatsapp_business_account', entry: [{ id: '1', changes: [{ field: 'messages', value }] }] };
+  return {
+    object: 'whatsapp_business_account',
+    entry: [{ id: '1', changes: [{ field: 'messages', value }] }],
+  };
 }
 
 /** Posts a webhook signed by the app's secret over its very bytes. */

@@ -92,7 +92,7 @@ export async function eventually<T>(
   for (;;) {
     const answer = await ask().catch((error: unknown) => error as T);
     if (right(answer)) return answer;
-    if (Date.now() > until) throw new Error(`Still ${String(JSON.stringify(answer) ?? answer)}`);
+    if (Date.now() > until) throw new Error(`Still ${JSON.stringify(answer)}`);
     await new Promise((done) => setTimeout(done, 50));
   }
 }

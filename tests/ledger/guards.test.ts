@@ -28,7 +28,9 @@ beforeAll(async () => {
     await postLedger(tx, [sale('test:first')]);
   });
   // An ordinary user with every right that can be granted short of owning the tables.
-  await sql`do $$ begin create role karani_test_user; exception when duplicate_object then null; end $$`.execute(db);
+  await sql`do $$ begin create role karani_test_user; exception when duplicate_object then null; end $$`.execute(
+    db,
+  );
   await sql`grant all on all tables in schema public to karani_test_user`.execute(db);
   await sql`grant usage on schema public to karani_test_user`.execute(db);
 });
@@ -72,9 +74,21 @@ const refused: [string, string, RegExp][] = [
     `insert into account_balances (account_id, balance_cents) values (${account('1000')}, 5)`,
     /starts at nothing/,
   ],
-  ['an amount of nothing', posting(`${account('1000')}, ${account('4000')}, 0`), /amount_above_zero/],
-  ['an amount below nothing', posting(`${account('1000')}, ${account('4000')}, -5`), /amount_above_zero/],
-  ['the same account twice', posting(`${account('1000')}, ${account('1000')}, 5`), /accounts_differ/],
+  [
+    'an amount of nothing',
+    posting(`${account('1000')}, ${account('4000')}, 0`),
+    /amount_above_zero/,
+  ],
+  [
+    'an amount below nothing',
+    posting(`${account('1000')}, ${account('4000')}, -5`),
+    /amount_above_zero/,
+  ],
+  [
+    'the same account twice',
+    posting(`${account('1000')}, ${account('1000')}, 5`),
+    /accounts_differ/,
+  ],
   [
     'a posting added to an earlier ledger transaction',
     `insert into postings (ledger_transaction_id, line, debit_account_id, credit_account_id, amount_cents)
@@ -97,15 +111,22 @@ test.each(refused.flatMap((it) => [['owner', ...it] as const, ['user', ...it] as
 
 test.each(['owner', 'user'] as const)('the %s cannot post to a closed account', async (user) => {
   await inTransaction(db, (tx) => openAccounts(tx, [{ code: '5010' }]));
-  await as('owner', "update accounts set closed_at = now() where code = '5010' and closed_at is null");
-  expect(await as(user, posting(`${account('5010')}, ${account('1000')}, 5`))).toMatch(/5010 is closed/);
+  await as(
+    'owner',
+    "update accounts set closed_at = now() where code = '5010' and closed_at is null",
+  );
+  expect(await as(user, posting(`${account('5010')}, ${account('1000')}, 5`))).toMatch(
+    /5010 is closed/,
+  );
   expect(await as(user, "update accounts set closed_at = null where code = '5010'")).toMatch(
     /can only be closed/,
   );
 });
 
 test.each(['owner', 'user'] as const)('the %s cannot post between currencies', async (user) => {
-  await sql`insert into accounts (code, currency) values ('1001', 'USD') on conflict do nothing`.execute(db);
+  await sql`insert into accounts (code, currency) values ('1001', 'USD') on conflict do nothing`.execute(
+    db,
+  );
   expect(await as(user, posting(`${account('1001')}, ${account('4000')}, 5`))).toMatch(
     /different currencies/,
   );
@@ -130,7 +151,10 @@ test('a ledger transaction is reversed once at most', async () => {
 });
 
 test('posting to an account that was never opened says which', async () => {
-  const wrong = { ...sale('test:wrong'), postings: [{ debit: '1999', credit: '4000', amount_cents: 1n }] };
+  const wrong = {
+    ...sale('test:wrong'),
+    postings: [{ debit: '1999', credit: '4000', amount_cents: 1n }],
+  };
   await expect(inTransaction(db, (tx) => postLedger(tx, [wrong]))).rejects.toThrow('1999');
 });
 

@@ -81,7 +81,9 @@ test('nobody fills the disk with what cannot be read', async () => {
 
 test('more than 64 KiB is answered 413 and kept nowhere', async () => {
   const before = (await rejected()).length;
-  const response = await confirm(JSON.stringify(confirmation({ FirstName: 'x'.repeat(1_048_576) })));
+  const response = await confirm(
+    JSON.stringify(confirmation({ FirstName: 'x'.repeat(1_048_576) })),
+  );
   expect(response.status).toBe(413);
   expect(await rejected()).toHaveLength(before);
 });
@@ -111,8 +113,18 @@ test('a wrong secret, a wrong method and a wrong address are all simply not ther
 test('numbers as text and text as numbers, nulls and missing names are all a payment', async () => {
   const before = (await paymentsOf(house.db)).length;
   const odd = [
-    confirmation({ TransAmount: 250, TransTime: 20261120143000, BusinessShortCode: 600000, MSISDN: 254700000004 }),
-    confirmation({ InvoiceNumber: null, ThirdPartyTransID: null, MiddleName: null, LastName: undefined }),
+    confirmation({
+      TransAmount: 250,
+      TransTime: 20261120143000,
+      BusinessShortCode: 600000,
+      MSISDN: 254700000004,
+    }),
+    confirmation({
+      InvoiceNumber: null,
+      ThirdPartyTransID: null,
+      MiddleName: null,
+      LastName: undefined,
+    }),
     confirmation({ FirstName: '💰 \u202EKAMAU\u202C <b>', LastName: 'ناجي' }),
     confirmation({ BillRefNumber: null, MSISDN: '2547 ***** 126' }),
     confirmation({ MSISDN: `${'a'.repeat(34)} ***** ${'b'.repeat(25)}` }),
@@ -130,7 +142,8 @@ test('whatever is posted, the answer is a 200 or a 400', async () => {
     fc.asyncProperty(
       fc.oneof(fc.jsonValue(), fc.record({ TransID: fc.string(), TransAmount: fc.anything() })),
       async (value) => {
-        const body = JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? String(v) : v)) ?? '';
+        const body =
+          JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? String(v) : v)) ?? '';
         const { status } = await confirm(body);
         expect([200, 400]).toContain(status);
       },

@@ -55,7 +55,11 @@ beforeAll(async () => {
         due_on: it.due,
       });
       if (open_cents === 0n) {
-        await tx.updateTable('invoices').set({ outstanding_cents: 0n }).where('id', '=', id).execute();
+        await tx
+          .updateTable('invoices')
+          .set({ outstanding_cents: 0n })
+          .where('id', '=', id)
+          .execute();
       }
     }
   });
@@ -71,7 +75,14 @@ async function receive(it: Case) {
   await inTransaction(db, async (tx) => {
     const inbox_id = await tx
       .insertInto('inbox')
-      .values({ source: 'c2b_confirmation', body: '{}', body_hash: Buffer.alloc(32, it.id), from_ip: null, error: null, done_at: null })
+      .values({
+        source: 'c2b_confirmation',
+        body: '{}',
+        body_hash: Buffer.alloc(32, it.id),
+        from_ip: null,
+        error: null,
+        done_at: null,
+      })
       .returning('id')
       .executeTakeFirstOrThrow();
     const payer = payerFrom(it.phone);

@@ -30,7 +30,11 @@ const outbox = async (template?: string) =>
     .execute();
 
 const invoices = () =>
-  house.db.selectFrom('invoices').select(['number', 'outstanding_cents', 'state']).orderBy('id').execute();
+  house.db
+    .selectFrom('invoices')
+    .select(['number', 'outstanding_cents', 'state'])
+    .orderBy('id')
+    .execute();
 
 test('a payment pays its invoice, is on the books, and both admins and the payer are told', async () => {
   await pay({ TransID: 'NLJ7RT61SV' });
@@ -40,7 +44,12 @@ test('a payment pays its invoice, is on the books, and both admins and the payer
     { outstanding_cents: 450_000n, state: 'PARTIALLY_PAID' },
     { outstanding_cents: 150_000n, state: 'UNPAID' },
   ]);
-  const balances = await balancesOf(house.db, ['1010:600000:utility', '2040', '1200:CUST-001', '2010:CUST-001']);
+  const balances = await balancesOf(house.db, [
+    '1010:600000:utility',
+    '2040',
+    '1200:CUST-001',
+    '2010:CUST-001',
+  ]);
   expect(Object.fromEntries(balances)).toEqual({
     '1010:600000:utility': 50_000n,
     '2040': 0n,
@@ -68,7 +77,11 @@ test('a repeated confirmation answers the same and changes nothing', async () =>
 
   expect(await paymentsOf(house.db)).toHaveLength(1);
   expect(await outbox()).toHaveLength(3);
-  const hearings = await house.db.selectFrom('hearings').select('verdict').orderBy('inbox_id').execute();
+  const hearings = await house.db
+    .selectFrom('hearings')
+    .select('verdict')
+    .orderBy('inbox_id')
+    .execute();
   expect(hearings.map((h) => h.verdict)).toEqual(['first', 'repeat']);
   expect(await house.findings()).toEqual([]);
 });
@@ -88,11 +101,17 @@ test.each([
 ])('the same receipt with %s is kept and flagged, and posts nothing', async (_, change) => {
   const first = confirmation();
   await pay(first);
-  const before = await balancesOf(house.db, ['1010:600000:utility', '1010:600001:merchant', '2040']);
+  const before = await balancesOf(house.db, [
+    '1010:600000:utility',
+    '1010:600001:merchant',
+    '2040',
+  ]);
   await pay({ ...first, ...change });
 
   expect(await paymentsOf(house.db)).toHaveLength(1);
-  expect(await balancesOf(house.db, ['1010:600000:utility', '1010:600001:merchant', '2040'])).toEqual(before);
+  expect(
+    await balancesOf(house.db, ['1010:600000:utility', '1010:600001:merchant', '2040']),
+  ).toEqual(before);
   const hearings = await house.db.selectFrom('hearings').selectAll().orderBy('inbox_id').execute();
   expect(hearings.map((h) => h.verdict)).toEqual(['first', 'conflict']);
   expect(await outbox('payment_conflict')).toHaveLength(2);
@@ -158,7 +177,11 @@ test('when M-Pesa hides who paid, whoever owed is thanked', async () => {
 test('a payment for a shortcode that is not ours is recorded, flagged, and waits for a person', async () => {
   await pay({ BusinessShortCode: '700700' });
   const payment = await house.db.selectFrom('payments').selectAll().executeTakeFirstOrThrow();
-  expect(payment).toMatchObject({ flag: 'unknown_shortcode', state: 'unmatched', shortcode: '700700' });
+  expect(payment).toMatchObject({
+    flag: 'unknown_shortcode',
+    state: 'unmatched',
+    shortcode: '700700',
+  });
   expect((await balancesOf(house.db, ['1015', '2040'])).get('1015')).toBe(50_000n);
   expect(await house.findings()).toEqual([]);
 });
@@ -171,14 +194,23 @@ test('a till names no account, so its payer decides', async () => {
     TransAmount: '1490',
   });
   expect(await paymentsOf(house.db)).toEqual(['1490.00 amount INV-20260210-0002=1490.00']);
-  expect((await balancesOf(house.db, ['1010:600001:merchant'])).get('1010:600001:merchant')).toBe(149_000n);
+  expect((await balancesOf(house.db, ['1010:600001:merchant'])).get('1010:600001:merchant')).toBe(
+    149_000n,
+  );
 });
 
 test('a row that cannot be worked on does not hold the others', async () => {
   await house.hook('c2b/confirmation', confirmation({ TransID: 'GOODONE001' }));
   await house.db
     .insertInto('inbox')
-    .values({ source: 'c2b_confirmation', body: '{"broken": true}', body_hash: Buffer.alloc(32, 1), from_ip: null, error: null, done_at: null })
+    .values({
+      source: 'c2b_confirmation',
+      body: '{"broken": true}',
+      body_hash: Buffer.alloc(32, 1),
+      from_ip: null,
+      error: null,
+      done_at: null,
+    })
     .execute();
   await house.hook('c2b/confirmation', confirmation({ TransID: 'GOODONE002' }));
   await house.drain();
@@ -198,7 +230,10 @@ test('two workers at once on the same callbacks make each payment once', async (
 
 test('more than ten payments a minute become a digest for each admin', async () => {
   for (let n = 0; n < 14; n += 1) {
-    await house.hook('c2b/confirmation', confirmation({ TransAmount: '20.00', MSISDN: '254799999999' }));
+    await house.hook(
+      'c2b/confirmation',
+      confirmation({ TransAmount: '20.00', MSISDN: '254799999999' }),
+    );
   }
   await house.drain();
   const alone = await outbox('payment_part');
@@ -209,7 +244,9 @@ test('more than ten payments a minute become a digest for each admin', async () 
   // A minute later, told by moving the payments back instead of waiting.
   await house.db
     .updateTable('payments')
-    .set((eb) => ({ created_at: eb.fn<Date>('date_subtract', ['created_at', eb.val('61 seconds')]) }))
+    .set((eb) => ({
+      created_at: eb.fn<Date>('date_subtract', ['created_at', eb.val('61 seconds')]),
+    }))
     .execute();
   await sendDigest(house.db);
   await sendDigest(house.db);
@@ -219,4 +256,3 @@ test('more than ten payments a minute become a digest for each admin', async () 
     { n: '4', total: '80.00', matched: '4', unmatched: '0' },
   ]);
 });
-

@@ -49,8 +49,6 @@ export async function openApp(answer: (it: Received) => Reply = () => ({ status:
   });
 }
 
-export type TestApp = Awaited<ReturnType<typeof openApp>>;
-
 export async function post(url: string, body: unknown, headers: Record<string, string> = {}) {
   const response = await fetch(url, {
     method: 'POST',

@@ -10,7 +10,15 @@ import { addCustomer } from '../../src/customers/add.ts';
 import { invoiceNumber } from '../../src/invoices/dues.ts';
 import { issueInvoice } from '../../src/invoices/issue.ts';
 import { enrol } from '../../src/people/enrol.ts';
-import { eventually, freePort, getJson, karani, postJson, type Running, runKarani } from '../helpers/process.ts';
+import {
+  eventually,
+  freePort,
+  getJson,
+  karani,
+  postJson,
+  type Running,
+  runKarani,
+} from '../helpers/process.ts';
 
 // Real processes: the server is killed with -9 while M-Pesa, in a process of its own, goes on.
 
@@ -47,89 +55,111 @@ interface Truth {
   delivered: boolean;
 }
 
-test(`300 payments called back twice, the server killed five times (seed ${seed})`, { timeout: 150_000 }, async () => {
-  const next = random(seed);
-  const folder = await mkdtemp(join(tmpdir(), 'karani-crash-'));
-  const hook = 'crash-hook-0123456789';
-  const config_path = join(folder, 'config.yaml');
-  writeFileSync(config_path, config(hook));
-  const data_dir = join(folder, 'data');
-  await seedBusiness(data_dir);
+test(
+  `300 payments called back twice, the server killed five times (seed ${seed})`,
+  { timeout: 150_000 },
+  async () => {
+    const next = random(seed);
+    const folder = await mkdtemp(join(tmpdir(), 'karani-crash-'));
+    const hook = 'crash-hook-0123456789';
+    const config_path = join(folder, 'config.yaml');
+    writeFileSync(config_path, config(hook));
+    const data_dir = join(folder, 'data');
+    await seedBusiness(data_dir);
 
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
-  const simulator = await runKarani(
-    'src/cli.ts',
-    ['simulator', '--port', '0', '--app', url, '--data', join(folder, 'simulator')],
-    { KARANI_HOOK_SECRET: hook },
-  );
-  const sim = simulator.url;
-  const env = {
-    PORT: String(port),
-    PUBLIC_URL: url,
-    KARANI_CONFIG: config_path,
-    KARANI_DATA: data_dir,
-    KARANI_SECRET: 'a-secret-for-this-test-0123456789abcdef',
-    DATABASE_URL: undefined,
-    DARAJA_BASE_URL: sim,
-    WHATSAPP_BASE_URL: sim,
-  };
-  const startServer = () => runKarani('src/main.ts', [], env);
-  let server: Running | undefined = await startServer();
-  try {
-    expect(await karani(['daraja', 'register-urls'], env)).toMatchObject({ code: 0 });
-    await postJson(`${sim}/sim/faults`, { duplicate: 1, seed });
+    const port = await freePort();
+    const url = `http://127.0.0.1:${port}`;
+    const simulator = await runKarani(
+      'src/cli.ts',
+      ['simulator', '--port', '0', '--app', url, '--data', join(folder, 'simulator')],
+      { KARANI_HOOK_SECRET: hook },
+    );
+    const sim = simulator.url;
+    const env = {
+      PORT: String(port),
+      PUBLIC_URL: url,
+      KARANI_CONFIG: config_path,
+      KARANI_DATA: data_dir,
+      KARANI_SECRET: 'a-secret-for-this-test-0123456789abcdef',
+      DATABASE_URL: undefined,
+      DARAJA_BASE_URL: sim,
+      WHATSAPP_BASE_URL: sim,
+    };
+    const startServer = () => runKarani('src/main.ts', [], env);
+    let server: Running | undefined = await startServer();
+    try {
+      expect(await karani(['daraja', 'register-urls'], env)).toMatchObject({ code: 0 });
+      await postJson(`${sim}/sim/faults`, { duplicate: 1, seed });
 
-    const kill_after = new Set<number>();
-    while (kill_after.size < kills) kill_after.add(20 + Math.floor(next() * (payments - 40)));
-    for (let n = 0; n < payments; n += 1) {
-      const body = {
-        phone: `2547000${String(10_000 + n)}`,
-        amount: 10 + Math.floor(next() * 90),
-        account: invoiceNumber('20260301', String(1 + Math.floor(next() * 9))),
-        msisdn: (['clear', 'hashed', 'masked'] as const)[n % 3],
-      };
-      await postJson(`${sim}/sim/mpesa/pay`, body);
-      if (kill_after.has(n)) {
-        // Not at once each time: at an instant of its own between this callback and some later one.
-        await eventually(() => Promise.resolve(next()), (roll) => roll < 0.3, 1_000);
-        await server.kill();
-        server = undefined;
-        const again = startServer();
-        server = await again;
+      const kill_after = new Set<number>();
+      while (kill_after.size < kills) kill_after.add(20 + Math.floor(next() * (payments - 40)));
+      for (let n = 0; n < payments; n += 1) {
+        const body = {
+          phone: `2547000${String(10_000 + n)}`,
+          amount: 10 + Math.floor(next() * 90),
+          account: invoiceNumber('20260301', String(1 + Math.floor(next() * 9))),
+          msisdn: (['clear', 'hashed', 'masked'] as const)[n % 3],
+        };
+        await postJson(`${sim}/sim/mpesa/pay`, body);
+        if (kill_after.has(n)) {
+          // Not at once each time: at an instant of its own between this callback and some later one.
+          await eventually(
+            () => Promise.resolve(next()),
+            (roll) => roll < 0.3,
+            1_000,
+          );
+          await server.kill();
+          server = undefined;
+          const again = startServer();
+          server = await again;
+        }
       }
+
+      const answered = (await getJson<Truth[]>(`${sim}/sim/mpesa/transactions`)).filter(
+        (t) => t.delivered,
+      );
+      expect(answered.length).toBeGreaterThan(payments / 2);
+      await settled(url);
+      await checkReceipts(
+        data_dir,
+        server,
+        answered.map((t) => t.receipt),
+        'every answered receipt',
+      );
+      server = await startServer();
+
+      await postJson(`${sim}/sim/mpesa/redeliver`, {});
+      const truth = await getJson<Truth[]>(`${sim}/sim/mpesa/transactions`);
+      expect(truth.filter((t) => !t.delivered)).toEqual([]);
+      await settled(url);
+
+      for (const admin of admins) {
+        const chat = await getJson<{ direction: string; text: string }[]>(
+          `${sim}/sim/whatsapp?phone=${admin}`,
+        );
+        const told = chat.flatMap(({ text }) => /Receipt: (\w+)/.exec(text)?.[1] ?? []);
+        expect(new Set(told)).toEqual(new Set(truth.map((t) => t.receipt)));
+        expect(told.length - payments).toBeLessThanOrEqual(kills);
+      }
+      expect(await server.stop()).toBe(0);
+      server = undefined;
+
+      expect(await karani(['ledger', 'verify'], env)).toMatchObject({ code: 0 });
+      await checkReceipts(
+        data_dir,
+        undefined,
+        truth.map((t) => t.receipt),
+        'every receipt',
+      );
+    } finally {
+      await server?.kill();
+      await simulator.stop();
+      const postgres = await startPostgres(data_dir).catch(() => undefined);
+      await postgres?.stop();
+      rmSync(folder, { recursive: true, force: true });
     }
-
-    const answered = (await getJson<Truth[]>(`${sim}/sim/mpesa/transactions`)).filter((t) => t.delivered);
-    expect(answered.length).toBeGreaterThan(payments / 2);
-    await settled(url);
-    await checkReceipts(data_dir, server, answered.map((t) => t.receipt), 'every answered receipt');
-    server = await startServer();
-
-    await postJson(`${sim}/sim/mpesa/redeliver`, {});
-    const truth = await getJson<Truth[]>(`${sim}/sim/mpesa/transactions`);
-    expect(truth.filter((t) => !t.delivered)).toEqual([]);
-    await settled(url);
-
-    for (const admin of admins) {
-      const chat = await getJson<{ direction: string; text: string }[]>(`${sim}/sim/whatsapp?phone=${admin}`);
-      const told = chat.flatMap(({ text }) => /Receipt: (\w+)/.exec(text)?.[1] ?? []);
-      expect(new Set(told)).toEqual(new Set(truth.map((t) => t.receipt)));
-      expect(told.length - payments).toBeLessThanOrEqual(kills);
-    }
-    expect(await server.stop()).toBe(0);
-    server = undefined;
-
-    expect(await karani(['ledger', 'verify'], env)).toMatchObject({ code: 0 });
-    await checkReceipts(data_dir, undefined, truth.map((t) => t.receipt), 'every receipt');
-  } finally {
-    await server?.kill();
-    await simulator.stop();
-    const postgres = await startPostgres(data_dir).catch(() => undefined);
-    await postgres?.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
-});
+  },
+);
 
 /** Ten invoices of one customer, large enough for all that comes. */
 async function seedBusiness(data_dir: string): Promise<void> {
@@ -145,7 +175,12 @@ async function seedBusiness(data_dir: string): Promise<void> {
     for (let n = 1; n <= 10; n += 1) {
       const number = invoiceNumber('20260301', String(n));
       const dates = { issued_on: '2026-03-01', due_on: '2026-03-31' };
-      await issueInvoice(tx, { number, customer: { id, number: 'CUST-001' }, total_cents: 500_000n, ...dates });
+      await issueInvoice(tx, {
+        number,
+        customer: { id, number: 'CUST-001' },
+        total_cents: 500_000n,
+        ...dates,
+      });
     }
   });
   await db.destroy();
@@ -158,7 +193,9 @@ async function settled(url: string): Promise<void> {
     async () => {
       const metrics = await (await fetch(`${url}/metrics`)).text();
       return ['inbox', 'outbox'].map((table) =>
-        Number(new RegExp(`karani_rows\\{table="${table}",state="waiting"\\} (\\d+)`).exec(metrics)?.[1]),
+        Number(
+          new RegExp(`karani_rows\\{table="${table}",state="waiting"\\} (\\d+)`).exec(metrics)?.[1],
+        ),
       );
     },
     (waiting) => Array.isArray(waiting) && waiting.every((n) => n === 0),
@@ -184,7 +221,10 @@ async function checkReceipts(
       .execute();
     const booked = rows.map((row) => row.key.split(':')[1]);
     expect(booked.length, what).toBe(new Set(booked).size);
-    expect(receipts.filter((receipt) => !booked.includes(receipt)), what).toEqual([]);
+    expect(
+      receipts.filter((receipt) => !booked.includes(receipt)),
+      what,
+    ).toEqual([]);
   } finally {
     await db.destroy();
     await postgres.stop();

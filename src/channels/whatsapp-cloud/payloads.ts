@@ -1,12 +1,11 @@
 import { z } from 'zod';
 import { clock } from '../../base/clock.ts';
+import { shownText } from '../../base/text.ts';
 
 /** What Meta posts to the webhook, read so that one odd message never holds the rest. */
 
 const longest_text = 4096;
 const longest_name = 100;
-// Controls except the line break, and the marks that turn the direction of writing.
-const never_shown = /(?!\n)[\p{Cc}\u200B\u200E\u200F\u061C\u202A-\u202E\u2066-\u2069\uFEFF]/gu;
 
 const Change = z.object({
   field: z.string().optional(),
@@ -83,8 +82,9 @@ export function messagesOf(webhook: WhatsAppWebhook): WhatsAppMessage[] {
     return readable(Message, value.messages).map((message) => ({
       id: message.id,
       from: message.from.replace(/^\+/, ''),
-      name: shown(names.get(message.from) ?? '', longest_name) || null,
-      text: message.type === 'text' && message.text ? shown(message.text.body, longest_text) : null,
+      name: shownText(names.get(message.from) ?? '', longest_name) || null,
+      text:
+        message.type === 'text' && message.text ? shownText(message.text.body, longest_text) : null,
       kind: message.type,
       at: momentFrom(message.timestamp),
       phone_number_id: value.metadata?.phone_number_id ?? null,
@@ -119,8 +119,4 @@ function readable<T>(schema: z.ZodType<T>, items: unknown[]): T[] {
 function momentFrom(timestamp: unknown): Date {
   const seconds = Seconds.safeParse(timestamp);
   return seconds.success ? new Date(seconds.data * 1000) : clock.now();
-}
-
-function shown(text: string, longest: number): string {
-  return text.toWellFormed().replace(never_shown, '').slice(0, longest).toWellFormed().trim();
 }
