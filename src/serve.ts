@@ -1,7 +1,7 @@
 import { isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'kysely';
-import { type Db, inTransaction, openDatabase } from './base/db.ts';
+import { type Database, type Db, inTransaction, openDatabase } from './base/db.ts';
 import { startPostgres } from './base/embedded-postgres.ts';
 import { messageOf, SetupError } from './base/errors.ts';
 import { migrateJobs } from './base/jobs.ts';
@@ -53,7 +53,8 @@ async function start(
 ): Promise<void> {
   const demo = settings.environment === 'demo';
   const database_url = await reachDatabase(settings, stops);
-  const { db, pool } = openDatabase(database_url);
+  const database = openDatabase(database_url);
+  const { db, pool } = database;
   stops.push({ name: 'database connections', stop: () => pool.end() });
   await checkDatabase(db, database_url);
 
@@ -77,7 +78,7 @@ async function start(
   };
   let hosts = settings.hosts;
   if (roles.includes('web')) {
-    const own_url = await startWeb(settings, db, house, stops);
+    const own_url = await startWeb(settings, database, house, stops);
     hosts ??= { daraja: own_url, whatsapp: own_url };
     const public_url = settings.public_url ?? own_url;
     if (demo) await registerAddresses(settings, hosts.daraja, public_url);
@@ -137,11 +138,16 @@ function houseValues(settings: Settings): Record<string, string> {
   };
 }
 
-async function startWeb(settings: Settings, db: Db, house: House, stops: Stops): Promise<string> {
-  const app = buildServer(settings, db, house);
+async function startWeb(
+  settings: Settings,
+  database: Database,
+  house: House,
+  stops: Stops,
+): Promise<string> {
+  const app = buildServer(settings, database, house);
   let own_url = '';
   if (settings.environment === 'demo') {
-    const playground = playgroundRoutes({ db });
+    const playground = playgroundRoutes({ db: database.db });
     app.route('/', playground.routes);
     if (!settings.hosts) {
       const simulator = await openSimulator({

@@ -4,7 +4,7 @@ import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Server } from 'node:http';
 import { networkList } from './base/config.ts';
-import { type Db, isAway } from './base/db.ts';
+import { type Database, isAway } from './base/db.ts';
 import { messageOf, SetupError } from './base/errors.ts';
 import { log } from './base/log.ts';
 import { isOneOf } from './base/secrets.ts';
@@ -20,7 +20,7 @@ import { serviceRoutes } from './web/service-routes.ts';
 const most_bytes = 64 * 1024;
 
 /** Puts the doors of every folder together. */
-export function buildServer(settings: Settings, db: Db, house: House): Hono {
+export function buildServer(settings: Settings, { db, pool }: Database, house: House): Hono {
   const app = new Hono();
   const metrics = makeMetrics(db);
   const sourceOf = sourceReader(settings);
@@ -28,12 +28,12 @@ export function buildServer(settings: Settings, db: Db, house: House): Hono {
   app.use('/hooks/*', counted(metrics));
   app.use('/hooks/:secret/*', guarded(settings));
   app.use('/hooks/:secret/*', limited());
-  app.route('/hooks/:secret', paymentHooks({ db, keep: keeper(db, 'drain_payments'), sourceOf }));
+  app.route('/hooks/:secret', paymentHooks({ db, keep: keeper(pool, 'drain_payments'), sourceOf }));
   app.route(
     '/hooks/:secret',
     conversationHooks({
       db,
-      keep: keeper(db, 'take_turns'),
+      keep: keeper(pool, 'take_turns'),
       house,
       app_secrets: settings.whatsapp.app_secrets,
       verify_token: settings.whatsapp.verify_token,
@@ -73,12 +73,17 @@ function counted(metrics: Metrics): MiddlewareHandler {
   };
 }
 
+// A body that says how long it is cannot be longer: Node reads no more. Only one that does not say is counted
+// as it comes, which costs more than all the rest of a callback's answer.
 function limited(): MiddlewareHandler {
-  return bodyLimit({
-    maxSize: most_bytes,
-    // The rest of it is not read, so the connection is of no more use.
-    onError: (c) => c.text('More than 64 KiB', 413, { connection: 'close' }),
-  });
+  // What is left of it is not read, so the connection is of no more use.
+  const tooLong = (c: Context) => c.text('More than 64 KiB', 413, { connection: 'close' });
+  const counting = bodyLimit({ maxSize: most_bytes, onError: tooLong });
+  return async (c, next) => {
+    const length = c.req.header('content-length');
+    if (length === undefined || c.req.header('transfer-encoding')) return counting(c, next);
+    return Number(length) > most_bytes ? tooLong(c) : next();
+  };
 }
 
 function sourceReader(settings: Settings) {

@@ -21,8 +21,14 @@ const types: CustomTypesConfig = {
   }) as CustomTypesConfig['getTypeParser'],
 };
 
+/** The pool of connections, and the query builder on it. */
+export interface Database {
+  db: Db;
+  pool: Pool;
+}
+
 /** Opens the pool of connections. Nothing is connected until the first query. */
-export function openDatabase(url: string, size = 32): { db: Db; pool: Pool } {
+export function openDatabase(url: string, size = 32): Database {
   const pool = new Pool({
     connectionString: url,
     max: size,

@@ -167,8 +167,8 @@ test('when addresses are configured, a callback from elsewhere is not there, and
 });
 
 test('with the database away the answer is 503 and nothing is promised', async () => {
-  const { db } = openDatabase('postgres://karani@127.0.0.1:1/none', 1);
-  const app = buildServer(house.settings, db, house.conversations);
+  const nowhere = openDatabase('postgres://karani@127.0.0.1:1/none', 1);
+  const app = buildServer(house.settings, nowhere, house.conversations);
   const listening = await listen(app, '127.0.0.1', 0);
   const response = await fetch(`${listening.url}/hooks/${hook_secret}/c2b/confirmation`, {
     method: 'POST',
