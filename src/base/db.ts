@@ -37,7 +37,9 @@ export function openDatabase(url: string, size = 32): Database {
     connectionTimeoutMillis: 5_000,
   });
   // An idle connection that the server closes is replaced; without a handler it ends the process.
-  pool.on('error', (error) => log.warn({ error: error.message }, 'database connection lost'));
+  pool.on('error', (error) => {
+    if (!pool.ending) log.warn({ error: error.message }, 'database connection lost');
+  });
   return { db: new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) }), pool };
 }
 

@@ -61,7 +61,9 @@ export function hear(
       const other = step.answers.of === 'typed' ? undefined : flows.starts.get(normal(text));
       const needs = other === undefined ? undefined : flows.flows.get(other)?.needs;
       if (other !== undefined && mayBegin(place, needs))
-        return start(flows, other, session_id, ctx);
+        return startBy(flows, other, text, session_id, ctx);
+      // Somebody who comes back the next day and says hello means no option.
+      if (step.answers.of !== 'typed' && isGreeting(text)) return menu(flows, session_id, ctx);
       return wrong(place, session, step, answer.note);
     }
   }
@@ -107,6 +109,18 @@ function start(flows: Flows, name: string, id: string, ctx: Context, note?: stri
   return run(place, session, flow.first);
 }
 
+// A word that begins a flow and names an option of its first question ("kiswahili") answers that as well.
+function startBy(flows: Flows, name: string, text: string, id: string, ctx: Context): Turn {
+  const turn = start(flows, name, id, ctx);
+  if (turn.next !== 'wait') return turn;
+  const place = placeOf(flows, turn.session, ctx);
+  const step = place?.flow.steps.get(turn.session.at);
+  if (!place || step?.kind !== 'ask' || step.answers.of !== 'options') return turn;
+  const answer = understand(place, turn.session, step, text);
+  if (answer.kind !== 'value') return turn;
+  return answered(place, turn.session, step, answer.value, answer.to ?? step.next);
+}
+
 function menu(flows: Flows, id: string, ctx: Context, note?: string): Turn {
   if (flows.flows.has('menu')) return start(flows, 'menu', id, ctx, note);
   return closing(flows, ctx, note ?? 'help');
@@ -131,7 +145,7 @@ function firstWords(flows: Flows, text: string, id: string, ctx: Context): Turn 
   if (command === 'help') return closing(flows, ctx, 'help');
   if (command === 'stop') return closing(flows, ctx, 'nothing_to_stop');
   const named = flows.starts.get(normal(text));
-  if (named !== undefined) return start(flows, named, id, ctx);
+  if (named !== undefined) return startBy(flows, named, text, id, ctx);
   const quiet = command !== undefined || normal(text) === '' || isGreeting(text);
   return menu(flows, id, ctx, quiet ? undefined : 'not_understood');
 }

@@ -139,3 +139,13 @@ test('what was keyed is in the inbox as single answers, never as the whole text'
   expect(rows.map((row) => JSON.parse(row.body).answer)).toEqual(['1', '1', '']);
   expect(rows.map((row) => JSON.parse(row.body)).every((body) => !('text' in body))).toBe(true);
 });
+
+test('"kiswahili" and "english" switch at once', async () => {
+  expect((await house.writes(kamau, 'kiswahili'))[0]).toMatch(/^Sawa/);
+  expect((await house.writes(kamau, 'English'))[0]).toMatch(/^All right/);
+});
+
+test('a greeting in the middle of a choice leads to the menu', async () => {
+  expect((await house.writes(kamau, 'balance'))[0]).toContain('Which invoice?');
+  expect((await house.writes(kamau, 'Habari'))[0]).toMatch(/^Hello Kamau/);
+});
