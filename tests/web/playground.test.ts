@@ -129,7 +129,7 @@ test.skipIf(without_chromium)(
     await at('ussd-end').click();
 
     await at('tab-whatsapp').click();
-    await write(page, 'kiswahili');
+    await write(page, 'language');
     await page
       .locator('[data-testid=chat-mine] [data-reply="2"]')
       .filter({ hasText: 'Kiswahili' })
