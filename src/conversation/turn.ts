@@ -74,7 +74,9 @@ async function runAction(
   if (!action) throw new Error(`There is no action ${turn.action}`);
   try {
     const call = { actor, input: turn.input, key: turn.key };
-    return { value: await inSavepoint(tx, () => action.run(tx, call)) };
+    // What it did not declare goes no further, and what it declared wrongly is its own failure.
+    const run = async () => action.output.parse(await action.run(tx, call));
+    return { value: await inSavepoint(tx, run) };
   } catch (error) {
     if (error instanceof Refusal) return { refusal: error.code };
     if (whole_commit_again.has(sqlState(error) ?? '')) throw error;

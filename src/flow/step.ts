@@ -84,7 +84,7 @@ export function settle(
     return refused(place, session, to);
   }
   if (step.as === undefined) return run(place, session, step.next);
-  // What an action did not declare is our mistake: nothing of this turn should stand.
+  // Only what the action declared is kept: a session holds nothing by accident.
   const value: unknown = flows.actions[step.action]?.output.parse(outcome.value);
   return run(place, { ...session, values: { ...session.values, [step.as]: value } }, step.next);
 }

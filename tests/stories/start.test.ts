@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openDatabase } from '../../src/base/db.ts';
+import { startPostgres } from '../../src/base/embedded-postgres.ts';
 import { freshDatabase } from '../helpers/database.ts';
 import { getJson, karani, postJson, runKarani } from '../helpers/process.ts';
 
@@ -55,6 +57,15 @@ test('the demo starts, says where to look, keeps what was there, and stops when 
     code: 0,
     stdout: expect.stringContaining('"findings":[]'),
   });
+
+  const postgres = await startPostgres(join(folder, 'demo'));
+  const { pool } = openDatabase(postgres.url, 1);
+  await pool.query('alter table postings disable trigger postings_only_grow');
+  const found = await karani(['ledger', 'verify'], env);
+  await pool.end();
+  await postgres.stop();
+  expect(found).toMatchObject({ code: 1 });
+  expect(found.stdout).toContain('postings.postings_only_grow is not always on');
 });
 
 test('a port in use is said in one line', async () => {
