@@ -43,6 +43,8 @@ create table outbox (
   words text,
   state text not null default 'waiting' check (state in ('waiting', 'sending', 'sent', 'failed')),
   attempts smallint not null default 0,
+  -- Attempts that ended without an answer: each may have been a message.
+  doubts smallint not null default 0,
   due_at timestamptz not null default now(),
   lease_until timestamptz,
   provider_id text,

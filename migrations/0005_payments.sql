@@ -32,7 +32,8 @@ create table payments (
 );
 create index payments_unmatched on payments (id) where allocated_cents < amount_cents;
 create index payments_to_digest on payments (created_at) where told is null;
-create index payments_created on payments (created_at);
+create index payments_told_alone on payments (created_at) where told = 'alone';
+create index payments_paid on payments (paid_at);
 
 create table hearings (
   inbox_id bigint primary key references inbox,

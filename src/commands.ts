@@ -6,11 +6,11 @@ import { runningPostgresUrl, startPostgres } from './base/embedded-postgres.ts';
 import { SetupError } from './base/errors.ts';
 import { migrateJobs, wake } from './base/jobs.ts';
 import { migrate } from './base/migrate.ts';
-import { registerC2bUrls } from './daraja/client.ts';
 import type { ExitCode } from './exit.ts';
 import { FlowFindings, loadFlows } from './flow/load.ts';
 import { loadMessages } from './flow/messages.ts';
 import { verify } from './ledger/verify.ts';
+import { registerShortcodes } from './register-shortcodes.ts';
 import { actions, checks } from './registry.ts';
 import { flows_folder, serve, server_roles, type ServerRole } from './serve.ts';
 import { listen } from './server.ts';
@@ -74,8 +74,14 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'inbox list',
-    summary: 'Callbacks and messages, the newest first; --failed for those that were given up.',
-    options: { ...json, failed: { type: 'boolean' }, limit: { type: 'string' } },
+    summary:
+      'What came, the newest first; --failed: given up; --rejected: what could not be read, and its head.',
+    options: {
+      ...json,
+      failed: { type: 'boolean' },
+      rejected: { type: 'boolean' },
+      limit: { type: 'string' },
+    },
     run: (values) => withDatabase((db) => listInbox(db, values)),
   },
   {
@@ -154,20 +160,9 @@ async function registerUrls(): Promise<void> {
   if (!settings.hosts || !settings.public_url) {
     throw new SetupError('PUBLIC_URL is needed: the address at which M-Pesa reaches this server.');
   }
-  const base = `${settings.public_url}/hooks/${settings.hooks.daraja[0]}/c2b`;
-  for (const shortcode of settings.shortcodes) {
-    const number = shortcode.store ?? shortcode.number;
-    await registerC2bUrls(
-      { ...shortcode, base_url: settings.hosts.daraja },
-      {
-        version: shortcode.c2b_version,
-        shortcode: number,
-        confirmation_url: `${base}/confirmation`,
-        validation_url: `${base}/validation`,
-      },
-    );
-    print(`${shortcode.number}: M-Pesa sends its payments here.`);
-  }
+  await registerShortcodes(settings, settings.hosts.daraja, settings.public_url);
+  const numbers = settings.shortcodes.map((shortcode) => shortcode.number).join(', ');
+  print(`M-Pesa sends the payments of ${numbers} to ${settings.public_url}.`);
 }
 
 async function verifyLedger(db: Db, as_json: boolean): Promise<ExitCode> {
@@ -179,8 +174,33 @@ async function verifyLedger(db: Db, as_json: boolean): Promise<ExitCode> {
   return findings.length === 0 ? 0 : 1;
 }
 
+async function listRejected(db: Db, limit: number, as_json: boolean): Promise<void> {
+  const rows = await db
+    .selectFrom('inbox_rejected')
+    .select(['id', 'received_at', 'source', 'reason', 'from_ip', 'length_bytes', 'head'])
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
+  const shown = rows.map((row) => ({
+    ...row,
+    id: String(row.id),
+    length_bytes: String(row.length_bytes),
+    received_at: row.received_at.toISOString(),
+    head: row.head.toString('utf8'),
+  }));
+  if (as_json) print(JSON.stringify(shown));
+  for (const row of as_json ? [] : shown) {
+    print(
+      `${row.id}  ${row.received_at}  ${row.reason}  ${row.from_ip ?? '-'}  ${row.length_bytes} bytes`,
+    );
+    print(`    ${JSON.stringify(row.head.slice(0, 200))}`);
+  }
+  if (!as_json && rows.length === 0) print('Nothing.');
+}
+
 async function listInbox(db: Db, values: Values): Promise<void> {
   const limit = Math.min(Number(values['limit'] ?? 20) || 20, 1_000);
+  if (values['rejected'] === true) return listRejected(db, limit, values['json'] === true);
   const rows = await db
     .selectFrom('inbox')
     .select(['id', 'received_at', 'source', 'state', 'attempts', 'from_ip', 'error'])
@@ -216,7 +236,14 @@ async function showInbox(db: Db, id: bigint, as_json: boolean): Promise<ExitCode
     return 1;
   }
   const { body, body_hash, ...about } = row;
-  const shown = { ...about, id: String(row.id), body_hash: body_hash.toString('hex') };
+  const shown = {
+    ...about,
+    id: String(row.id),
+    body_hash: body_hash.toString('hex'),
+    received_at: row.received_at.toISOString(),
+    due_at: row.due_at.toISOString(),
+    done_at: row.done_at?.toISOString() ?? null,
+  };
   if (as_json) print(JSON.stringify({ ...shown, body }));
   else
     print(

@@ -47,9 +47,9 @@ export function demoConfig(hook_secret: string): Omit<Config, 'environment'> {
 
 /** Writes the demo's people and rows, once: what is there at the next start is left as it is. */
 export async function seedDemo(tx: Tx): Promise<void> {
+  const ids = await enrol(tx, people);
   const there = await tx.selectFrom('customers').select('id').limit(1).executeTakeFirst();
   if (there) return;
-  const ids = await enrol(tx, people);
   const number = 'CUST-001';
   const id = await addCustomer(tx, { number, name: 'Kamau', person_id: ids[kamau] ?? null });
   for (const invoice of [

@@ -10,7 +10,7 @@ export async function exitOn(command: () => Promise<ExitCode | void>): Promise<n
     process.exit((await command()) ?? 0);
   } catch (error) {
     if (!(error instanceof SetupError)) log.debug({ stack: error instanceof Error && error.stack });
-    process.stderr.write(`\n${messageOf(error)}\n`);
+    process.stderr.write(`${messageOf(error)}\n`);
     process.exit(1);
   }
 }

@@ -10,13 +10,13 @@ import { migrate } from './base/migrate.ts';
 import { localPhone } from './base/phone.ts';
 import { sendText } from './channels/whatsapp-cloud/send.ts';
 import type { House } from './conversation/turn.ts';
-import { registerC2bUrls } from './daraja/client.ts';
 import { seedDemo } from './demo.ts';
 import { loadFlows } from './flow/load.ts';
 import { loadMessages } from './flow/messages.ts';
 import { openChart } from './ledger/accounts.ts';
 import { moneyAccount } from './ledger/chart.ts';
 import { enrol } from './people/enrol.ts';
+import { registerShortcodes } from './register-shortcodes.ts';
 import { actions, dues } from './registry.ts';
 import { buildServer, listen } from './server.ts';
 import { readSettings, type Settings } from './settings.ts';
@@ -35,6 +35,9 @@ type Stops = { name: string; stop: () => Promise<void> }[];
 
 /** Starts the roles and runs until it is told to stop (Ctrl-C, SIGTERM); then stops all in order. */
 export async function serve(env: NodeJS.ProcessEnv, roles: readonly ServerRole[]): Promise<void> {
+  if (roles.every((role) => role === 'whatsapp')) {
+    throw new SetupError('The role whatsapp has nothing to do: no number is linked as a device.');
+  }
   const stops: Stops = [];
   const told_to_stop = stopSignal();
   try {
@@ -81,7 +84,7 @@ async function start(
     const own_url = await startWeb(settings, database, house, stops);
     hosts ??= { daraja: own_url, whatsapp: own_url };
     const public_url = settings.public_url ?? own_url;
-    if (demo) await registerAddresses(settings, hosts.daraja, public_url);
+    if (demo) await registerDemo(settings, hosts.daraja, public_url);
     if (roles.includes('worker'))
       await startTasks(settings, db, database_url, house, hosts.whatsapp, stops);
     announce(settings, own_url);
@@ -125,7 +128,13 @@ async function checkDatabase(db: Db, url: string): Promise<void> {
 
 /** Where each of our shortcodes keeps its money, as ledger account codes. */
 function moneyAccounts(settings: Settings): Map<string, string> {
-  return new Map(settings.shortcodes.map((s) => [s.number, moneyAccount(s.number, s.kind)]));
+  return new Map(
+    settings.shortcodes.flatMap((s) => {
+      const account = moneyAccount(s.number, s.kind);
+      // A till's payments may be reported under its head office's number.
+      return [s.number, ...(s.store ? [s.store] : [])].map((number) => [number, account] as const);
+    }),
+  );
 }
 
 function houseValues(settings: Settings): Record<string, string> {
@@ -194,28 +203,10 @@ async function startTasks(
 }
 
 // The demo tells M-Pesa at every start where to send its payments; elsewhere it is a command, done once.
-async function registerAddresses(
-  settings: Settings,
-  daraja_url: string,
-  public_url: string,
-): Promise<void> {
-  const base = `${public_url}/hooks/${settings.hooks.daraja[0]}/c2b`;
-  for (const shortcode of settings.shortcodes) {
-    await registerC2bUrls(
-      { ...shortcode, base_url: daraja_url },
-      {
-        version: shortcode.c2b_version,
-        shortcode: shortcode.number,
-        confirmation_url: `${base}/confirmation`,
-        validation_url: `${base}/validation`,
-      },
-    ).catch((error: unknown) => {
-      log.warn(
-        { shortcode: shortcode.number, error: messageOf(error) },
-        'M-Pesa did not take the addresses of a shortcode; its payments will not be called back',
-      );
-    });
-  }
+async function registerDemo(settings: Settings, daraja: string, public_url: string): Promise<void> {
+  await registerShortcodes(settings, daraja, public_url).catch((error: unknown) => {
+    log.warn({ error: messageOf(error) }, 'M-Pesa did not take our addresses: no payment comes');
+  });
 }
 
 function announce(settings: Settings, url: string): void {

@@ -48,17 +48,17 @@ export function buildServer(settings: Settings, { db, pool }: Database, house: H
 }
 
 /** Which provider calls an address: the first word after the secret. */
-const callers: Record<string, keyof Settings['hooks']> = {
-  c2b: 'daraja',
-  whatsapp: 'whatsapp',
-  ussd: 'ussd',
-};
+const callers = new Map<string, keyof Settings['hooks']>([
+  ['c2b', 'daraja'],
+  ['whatsapp', 'whatsapp'],
+  ['ussd', 'ussd'],
+]);
 
 // A wrong secret is answered like any address that is not there.
 function guarded(settings: Settings): MiddlewareHandler {
   return async (c, next) => {
     const [, , secret = '', door = ''] = c.req.path.split('/');
-    const caller = callers[door];
+    const caller = callers.get(door);
     if (!caller || !isOneOf(settings.hooks[caller], secret)) return c.notFound();
     await next();
   };
@@ -68,7 +68,7 @@ function counted(metrics: Metrics): MiddlewareHandler {
   return async (c, next) => {
     await next();
     const door = c.req.path.split('/')[3] ?? '';
-    const known = c.res.status !== 404 && door in callers;
+    const known = c.res.status !== 404 && callers.has(door);
     metrics.answered(known ? door : 'unknown', c.res.status);
   };
 }
@@ -102,6 +102,8 @@ function sourceReader(settings: Settings) {
 
 /** The one place where what was thrown becomes an answer; nobody is shown what it was. */
 function answerError(error: Error, c: Context): Response {
+  // Whoever asked has hung up, and nobody hears an answer.
+  if (c.req.raw.signal.aborted) return c.text('', 400);
   const away = isAway(error);
   log.error({ error: messageOf(error), status: away ? 503 : 500 }, 'a request failed');
   return away

@@ -19,9 +19,9 @@ export interface WorkerParts {
 /** Starts the background tasks: the whole list of what runs when nobody asks. */
 export async function startWorker(it: WorkerParts): Promise<Tasks> {
   return runTasks(it.database_url, {
-    drain_payments: () => drainPayments(it.db, it.receive),
-    take_turns: () => takeTurns(it.db, it.house),
-    send_outbox: () => sendOutbox(it.db, it.messages, it.house.values, it.send),
+    drain_payments: (more) => drainPayments(it.db, it.receive, more),
+    take_turns: (more) => takeTurns(it.db, it.house, more),
+    send_outbox: (more) => sendOutbox(it, more),
     send_digest: () => sendDigest(it.db),
   });
 }

@@ -35,12 +35,23 @@ export function openDatabase(url: string, size = 32): Database {
     types,
     application_name: 'karani',
     connectionTimeoutMillis: 5_000,
+    keepAlive: true,
   });
-  // An idle connection that the server closes is replaced; without a handler it ends the process.
+  surviveLoss(pool);
+  return { db: new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) }), pool };
+}
+
+/**
+ * Keeps the loss of a connection from ending the process: whoever waits on it is told by the query, and the
+ * pool opens another. Both handlers stay for good, since a connection may end while nobody looks at it.
+ */
+export function surviveLoss(pool: Pool): void {
   pool.on('error', (error) => {
     if (!pool.ending) log.warn({ error: error.message }, 'database connection lost');
   });
-  return { db: new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) }), pool };
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined);
+  });
 }
 
 const most_tries = 3;
@@ -86,7 +97,7 @@ export function sqlState(error: unknown): string | undefined {
 const away_classes = /^(?:08|53|57|58)/;
 const away_codes = /^(?:ECONN|ENOENT|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_)/;
 // node-postgres names these by their words alone.
-const away_words = /connection (?:terminated|timeout)|timeout exceeded|not queryable|destroyed/i;
+const away_words = /connection terminated|timeout|not queryable|destroyed/i;
 
 /** Whether an error says that the database is out of reach, rather than that it refused what was asked. */
 export function isAway(error: unknown): boolean {

@@ -1,23 +1,26 @@
 import { Logger, run, runMigrations } from 'graphile-worker';
 import { sql } from 'kysely';
-import type { Tx } from './db.ts';
+import { Pool } from 'pg';
+import { surviveLoss, type Tx } from './db.ts';
 import { messageOf } from './errors.ts';
 import { log } from './log.ts';
 
 /** The background tasks, by the names that wake them. Each means "look": rows say what is to be done. */
 export type Task = 'drain_payments' | 'take_turns' | 'send_outbox' | 'send_digest';
 
-/** Wakes a task once this commit is done, or `not_before_ms` later. */
-export async function wake(tx: Tx, task: Task, not_before_ms = 0): Promise<void> {
-  await sql`
-    select graphile_worker.add_job(${task}, max_attempts := 1,
-      run_at := now() + ${not_before_ms} * interval '1 millisecond')
-  `.execute(tx);
+/** Wakes a task once this commit is done. */
+export async function wake(tx: Tx, task: Task): Promise<void> {
+  await sql`select graphile_worker.add_job(${task}, max_attempts := 1)`.execute(tx);
 }
 
 /** Brings the queue's own tables to its version. */
 export async function migrateJobs(url: string): Promise<void> {
-  await runMigrations({ connectionString: url, logger: queue_log });
+  const pool = queuePool(url, 1);
+  try {
+    await runMigrations({ pgPool: pool, logger: queue_log });
+  } finally {
+    await pool.end();
+  }
 }
 
 export interface Tasks {
@@ -27,16 +30,17 @@ export interface Tasks {
 /**
  * Runs the tasks when they are woken, and each of them every `sweep_ms` besides: a job that was lost, or
  * that a killed worker keeps locked, delays nothing for longer. A job is tried once and never fails,
- * since the rows it looks at carry their own attempts.
+ * since the rows it looks at carry their own attempts. `more` says no once it is to stop.
  */
 export async function runTasks(
   url: string,
-  tasks: Record<Task, () => Promise<unknown>>,
+  tasks: Record<Task, (more: () => boolean) => Promise<unknown>>,
   sweep_ms = 2_000,
 ): Promise<Tasks> {
   const runs = Object.entries(tasks).map(([name, task]) => ({ name, ...oneAtATime(name, task) }));
+  const pool = queuePool(url, 6);
   const runner = await run({
-    connectionString: url,
+    pgPool: pool,
     concurrency: 4,
     noHandleSignals: true,
     logger: queue_log,
@@ -53,15 +57,23 @@ export async function runTasks(
       clearInterval(sweep);
       await runner.stop().catch(() => undefined);
       await Promise.all(runs.map((r) => r.finish()));
+      await pool.end();
     },
   };
+}
+
+// The queue's connections are ours to open and to end: left to it, one that is lost can end the process.
+function queuePool(url: string, size: number): Pool {
+  const pool = new Pool({ connectionString: url, max: size, application_name: 'karani jobs' });
+  surviveLoss(pool);
+  return pool;
 }
 
 /**
  * A task as something to be woken: woken while it runs, it looks once more when it is done. So a hundred
  * jobs for the same task cost as much as two.
  */
-function oneAtATime(name: string, task: () => Promise<unknown>) {
+function oneAtATime(name: string, task: (more: () => boolean) => Promise<unknown>) {
   let running: Promise<void> | undefined;
   let again = false;
   let stopped = false;
@@ -70,7 +82,7 @@ function oneAtATime(name: string, task: () => Promise<unknown>) {
     do {
       again = false;
       try {
-        await task();
+        await task(() => !stopped);
       } catch (error) {
         log.error({ task: name, error: messageOf(error) }, 'task failed; it looks again shortly');
       }

@@ -39,6 +39,19 @@ export async function listMigrations(): Promise<{ number: number; name: string }
   return names.map((name) => ({ number: Number(name.slice(0, 4)), name }));
 }
 
+/** The body of every function that the migrations define, as the newest of them has it. */
+export async function functionBodies(): Promise<Map<string, string>> {
+  const bodies = new Map<string, string>();
+  for (const { name } of await listMigrations()) {
+    const sql = await readFile(new URL(name, folder), 'utf8');
+    const found = sql.matchAll(
+      /create (?:or replace )?function (\w+)\([\s\S]*?\$\$([\s\S]*?)\$\$/g,
+    );
+    for (const [, called = '', body = ''] of found) bodies.set(called, body);
+  }
+  return bodies;
+}
+
 async function stamp(client: PoolClient, environment: Environment): Promise<void> {
   await client.query('insert into installation (environment) values ($1) on conflict do nothing', [
     environment,

@@ -86,6 +86,7 @@ export interface Schema {
     words: string | null;
     state: Generated<'waiting' | 'sending' | 'sent' | 'failed'>;
     attempts: Generated<number>;
+    doubts: Generated<number>;
     due_at: At;
     lease_until: Date | null;
     provider_id: string | null;

@@ -26,5 +26,6 @@ export function isAmong(address: string, list: BlockList): boolean {
 }
 
 function plain(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
+  const [without_zone = ''] = address.split('%');
+  return without_zone.startsWith('::ffff:') ? without_zone.slice(7) : without_zone;
 }

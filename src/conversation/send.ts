@@ -2,6 +2,7 @@ import type { Db } from '../base/db.ts';
 import { messageOf, ProviderError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { type Messages, renderMessage } from '../flow/messages.ts';
+import { firstName } from '../people/first-name.ts';
 import { type Leased, leaseMessages, recordSent, type Sent } from '../outbox/take.ts';
 
 /** Sends a text to a WhatsApp id; returns the provider's id of it, or throws ProviderError. */
@@ -9,50 +10,49 @@ export type SendText = (to: string, text: string) => Promise<string>;
 
 const at_once = 20;
 
-/** Sends what is due in the outbox, one message a person at a time, until nothing is. */
-export async function sendOutbox(
-  db: Db,
-  messages: Messages,
-  house_values: Record<string, string>,
-  send: SendText,
-): Promise<void> {
-  for (;;) {
-    const leased = await leaseMessages(db, at_once);
+export interface Sending {
+  db: Db;
+  messages: Messages;
+  house: { values: Record<string, string> };
+  send: SendText;
+}
+
+/** Sends what is due in the outbox, one message a person at a time, until nothing is or `more` says no. */
+export async function sendOutbox(it: Sending, more: () => boolean): Promise<void> {
+  while (more()) {
+    const leased = await leaseMessages(it.db, at_once);
     if (leased.length === 0) return;
-    const results = await Promise.all(
-      leased.map((message) => sendOne(message, messages, house_values, send)),
-    );
-    await recordSent(db, results);
+    await recordSent(it.db, await Promise.all(leased.map((message) => sendOne(it, message))));
   }
 }
 
-async function sendOne(
-  message: Leased,
-  messages: Messages,
-  house_values: Record<string, string>,
-  send: SendText,
-): Promise<Sent> {
-  const { id } = message;
+async function sendOne(it: Sending, message: Leased): Promise<Sent> {
+  const { id, attempts } = message;
   if (message.whatsapp === null) {
-    return { id, outcome: 'never', error: 'this person has no WhatsApp address' };
+    return { id, attempts, outcome: 'never', error: 'this person has no WhatsApp address' };
   }
   try {
-    const text = wordsOf(message, messages, house_values);
-    return { id, outcome: 'sent', provider_id: await send(message.whatsapp, text) };
+    const provider_id = await it.send(message.whatsapp, wordsOf(it, message));
+    return { id, attempts, outcome: 'sent', provider_id };
   } catch (error) {
-    const final = !(error instanceof ProviderError) || error.outcome === 'refused';
-    const fields = { outbox_id: String(id), attempts: message.attempts, error: messageOf(error) };
-    log[final ? 'error' : 'warn'](fields, final ? 'message given up' : 'message not sent yet');
-    return { id, outcome: final ? 'never' : 'later', error: messageOf(error) };
+    const outcome = outcomeOf(error);
+    const fields = { outbox_id: String(id), attempts, error: messageOf(error) };
+    if (outcome === 'never') log.error(fields, 'message given up');
+    else log.warn(fields, 'message not sent yet');
+    return { id, attempts, outcome, error: messageOf(error) };
   }
 }
 
-function wordsOf(
-  message: Leased,
-  messages: Messages,
-  house_values: Record<string, string>,
-): string {
+function outcomeOf(error: unknown): 'later' | 'unsure' | 'never' {
+  if (!(error instanceof ProviderError) || error.outcome === 'refused') return 'never';
+  return error.outcome === 'retryable' ? 'later' : 'unsure';
+}
+
+function wordsOf({ messages, house }: Sending, message: Leased): string {
   if (message.template === null) return message.words ?? '';
-  const { template, values, language } = message;
-  return renderMessage(messages, template, values, language, 'whatsapp', house_values);
+  const { template, language } = message;
+  // People are greeted by the name that we know them by, before any that M-Pesa gives.
+  const name = firstName(message.name ?? '') || message.values['name'] || '';
+  const values = { ...message.values, name };
+  return renderMessage(messages, template, values, language, 'whatsapp', house.values);
 }

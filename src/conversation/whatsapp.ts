@@ -1,25 +1,31 @@
 import { sql } from 'kysely';
 import { type Db, type Tx, inTransaction } from '../base/db.ts';
+import { assert } from '../base/errors.ts';
 import { sha256 } from '../base/secrets.ts';
 import {
   messagesOf,
   type WhatsAppMessage,
   WhatsAppWebhook,
 } from '../channels/whatsapp-cloud/payloads.ts';
-import { drainInbox } from '../inbox/take.ts';
+import { drainInbox, type Kept } from '../inbox/take.ts';
 import { notify } from '../outbox/notify.ts';
 import { lockPersonAt } from '../people/find.ts';
 import { type House, takeTurn } from './turn.ts';
 
-/** Answers the WhatsApp messages that wait in the inbox, in the order in which they came. */
-export async function takeTurns(db: Db, house: House): Promise<number> {
-  // One at a time: each commit holds the lock of the one person whose turn it is.
-  return drainInbox(db, ['whatsapp'], 1, async (tx, rows) => {
+/** Answers the WhatsApp messages that wait in the inbox; one process takes them in the order they came. */
+export async function takeTurns(
+  db: Db,
+  house: House,
+  more: () => boolean = () => true,
+): Promise<number> {
+  const work = async (tx: Tx, rows: Kept[]) => {
     for (const row of rows) {
       const webhook = WhatsAppWebhook.parse(JSON.parse(row.body));
       await answerAll(tx, house, row.id, messagesOf(webhook));
     }
-  });
+  };
+  // One at a time: each commit holds the lock of the one person whose turn it is.
+  return drainInbox(db, { source: 'whatsapp', batch_size: 1, work }, more);
 }
 
 async function answerAll(
@@ -47,9 +53,13 @@ async function answerAll(
   }
 }
 
+// What could be a PIN or a code, were it asked for.
+const like_a_secret = /^\s*\d[\d\s]{2,14}\s*$/;
+
 /**
  * Takes a webhook in which somebody answers a question for a PIN or a code. Such an answer is in no row: it
- * is used here, in the request, and what is kept of the webhook has it cut out. False when there is none.
+ * is used here, in the request, and what is kept of the webhook has it cut out. A webhook that was answered
+ * already is taken too, and kept no second time, since its secret is not awaited any more. False: keep it.
  */
 export async function takeSecretAnswers(
   db: Db,
@@ -59,8 +69,12 @@ export async function takeSecretAnswers(
   from_ip: string | null,
 ): Promise<boolean> {
   const messages = messagesOf(webhook);
-  if (!(await anySecretAwaited(db, messages))) return false;
-  const kept = messages.reduce((text, message) => cutOut(text, message.text), body);
+  // What was written just before may be what leads to the question.
+  if (messages.some((m) => like_a_secret.test(m.text ?? ''))) await takeTurns(db, house);
+  const { answered, awaited } = await lookAhead(db, messages);
+  if (answered) return true;
+  if (awaited.length === 0) return false;
+  const kept = withoutTexts(body, new Set(awaited));
   await inTransaction(db, async (tx) => {
     const { rows } = await sql<{ id: bigint }>`
       insert into inbox (source, body, body_hash, from_ip, state, done_at)
@@ -68,23 +82,36 @@ export async function takeSecretAnswers(
       on conflict (source, body_hash) do update set done_at = now()
       returning id
     `.execute(tx);
-    await answerAll(tx, house, rows[0]?.id ?? 0n, messages);
+    const [row] = rows;
+    assert(row, 'an inserted row has an id');
+    await answerAll(tx, house, row.id, messages);
   });
   return true;
 }
 
-async function anySecretAwaited(db: Db, messages: WhatsAppMessage[]): Promise<boolean> {
-  if (messages.length === 0) return false;
-  const { rows } = await sql`
-    select 1 from addresses a
-    join sessions s on s.person_id = a.person_id and s.channel = 'whatsapp' and s.awaits_secret
-    where a.kind = 'whatsapp' and a.value = any(${messages.map((m) => m.from)}::text[])
-    limit 1
+async function lookAhead(
+  db: Db,
+  messages: WhatsAppMessage[],
+): Promise<{ answered: boolean; awaited: string[] }> {
+  if (messages.length === 0) return { answered: false, awaited: [] };
+  const { rows } = await sql<{ answered: boolean; awaited: string[] }>`
+    select (select count(*) from turns where key = any(${messages.map((m) => `whatsapp:${m.id}`)}::text[]))
+             = ${messages.length} as answered,
+           array(
+             select a.value from addresses a
+             join sessions s on s.person_id = a.person_id and s.channel = 'whatsapp' and s.awaits_secret
+             where a.kind = 'whatsapp' and a.value = any(${messages.map((m) => m.from)}::text[])
+           ) as awaited
   `.execute(db);
-  return rows.length > 0;
+  return rows[0] ?? { answered: false, awaited: [] };
 }
 
-// The whole quoted string, so that a short answer never cuts into an id that contains it.
-function cutOut(body: string, answer: string | null): string {
-  return answer ? body.replaceAll(JSON.stringify(answer), '"[cut]"') : body;
+/** The webhook with the text of every message from these senders cut out, however it was written. */
+function withoutTexts(body: string, senders: ReadonlySet<string>): string {
+  return JSON.stringify(JSON.parse(body), function cut(this: unknown, key: string, value: unknown) {
+    const from =
+      typeof this === 'object' && this !== null && 'from' in this ? String(this.from) : '';
+    const theirs = senders.has(from.replace(/^\+/, ''));
+    return theirs && !['from', 'id', 'timestamp', 'type'].includes(key) ? '[cut]' : value;
+  });
 }

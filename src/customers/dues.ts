@@ -43,7 +43,7 @@ export const creditDues: Dues = {
       select a.value, c.id, c.person_id from addresses a join customers c on c.person_id = a.person_id
       where a.kind = 'msisdn' and a.value = any(${references}::text[])
     `.execute(db);
-    return rows.map((row) => ({ ...row, party: customerParty(row.id), due_id: null }));
+    return rows.map((row) => ({ ...row, party: customerParty(row.id), due: null }));
   },
 
   async partiesOf(db: Db, person_ids) {

@@ -81,7 +81,8 @@ export function waitingPages(place: Place, session: Session, step: AskStep): str
     ),
     back: line('back'),
     more: line('more'),
-    can_go_back: session.trail.length > 0,
+    // Before a flow's first question there is the menu.
+    can_go_back: session.trail.length > 0 || place.flow.name !== 'menu',
   });
 }
 

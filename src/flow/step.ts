@@ -59,9 +59,7 @@ export function hear(
       return answered(place, session, step, answer.value, answer.to ?? step.next);
     case 'wrong': {
       const other = step.answers.of === 'typed' ? undefined : flows.starts.get(normal(text));
-      const needs = other === undefined ? undefined : flows.flows.get(other)?.needs;
-      if (other !== undefined && mayBegin(place, needs))
-        return startBy(flows, other, text, session_id, ctx);
+      if (other !== undefined) return startBy(flows, other, text, session_id, ctx);
       // Somebody who comes back the next day and says hello means no option.
       if (step.answers.of !== 'typed' && isGreeting(text)) return menu(flows, session_id, ctx);
       return wrong(place, session, step, answer.note);

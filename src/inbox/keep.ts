@@ -110,17 +110,22 @@ const most_rejected_an_hour = 1_000;
 
 /**
  * Keeps the head of a body that could not be read, since money may have moved; the same bytes once, and
- * no more than a thousand an hour, so that nobody fills the disk. Returns its id when it is new and was kept.
+ * no more than a thousand an hour, so that nobody fills the disk. Returns whether it is new.
  */
-export async function keepRejected(db: Db, it: Rejection): Promise<bigint | undefined> {
-  const { rows } = await sql<{ id: bigint }>`
+export async function keepRejected(db: Db, it: Rejection): Promise<boolean> {
+  const hash = sha256(it.body);
+  const { rows } = await sql<{ known: boolean }>`
+    with kept as (
     insert into inbox_rejected (source, reason, head, length_bytes, body_hash, from_ip)
     select ${it.source}, ${it.reason}, ${it.body.subarray(0, head_bytes)}, ${it.body.length},
-           ${sha256(it.body)}, ${it.from_ip}::inet
+           ${hash}, ${it.from_ip}::inet
     where (select count(*) from inbox_rejected where received_at > now() - interval '1 hour')
           < ${most_rejected_an_hour}
     on conflict (source, body_hash) do nothing
-    returning id
+    )
+    select exists (
+      select from inbox_rejected where source = ${it.source} and body_hash = ${hash}
+    ) as known
   `.execute(db);
-  return rows[0]?.id;
+  return rows[0]?.known !== true;
 }

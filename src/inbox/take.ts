@@ -12,79 +12,76 @@ export interface Kept {
 
 const most_attempts = 8;
 
-/**
- * Works through what waits in the inbox from these sources, `batch_size` at a time, oldest first, each
- * batch in one commit with everything it causes. When a batch fails its rows are tried one by one, so
- * that one bad row never holds the rest; that row is tried again later, and after 8 times is `failed`.
- * Rows are locked while they are worked on: several processes share the work, and a killed one loses none.
- */
-export async function drainInbox(
-  db: Db,
-  sources: string[],
-  batch_size: number,
-  work: (tx: Tx, rows: Kept[]) => Promise<void>,
-): Promise<number> {
-  let drained = 0;
-  for (;;) {
-    const count = await drainBatch(db, sources, batch_size, work);
-    drained += count;
-    if (count < batch_size) return drained;
-  }
+export interface Drain {
+  source: string;
+  batch_size: number;
+  /** Does everything that these rows cause, in the commit that marks them done. */
+  work: (tx: Tx, rows: Kept[]) => Promise<void>;
+  /** What else happens when a row is given up, in the same commit. */
+  gaveUp?: (tx: Tx, row: Kept) => Promise<void>;
 }
 
-async function drainBatch(
-  db: Db,
-  sources: string[],
-  batch_size: number,
-  work: (tx: Tx, rows: Kept[]) => Promise<void>,
-): Promise<number> {
+/**
+ * Works through what waits in the inbox from one source, oldest first, each batch in one commit with
+ * everything it causes. When a batch fails its rows are tried one by one, so that one bad row never holds
+ * the rest; that row is tried again later, and after 8 times is `failed`. Rows are locked while they are
+ * worked on: several processes share the work, and a killed one loses none. Goes on until nothing waits or
+ * `more` says no.
+ */
+export async function drainInbox(db: Db, drain: Drain, more: () => boolean): Promise<number> {
+  let drained = 0;
+  while (more()) {
+    const count = await drainBatch(db, drain);
+    drained += count;
+    if (count < drain.batch_size) break;
+  }
+  return drained;
+}
+
+async function drainBatch(db: Db, drain: Drain): Promise<number> {
   try {
     return await inTransaction(db, async (tx) => {
-      const rows = await lockWaiting(tx, sources, batch_size);
+      const rows = await lockWaiting(tx, drain);
       if (rows.length > 0) {
-        await work(tx, rows);
+        await drain.work(tx, rows);
         await markDone(tx, rows);
       }
       return rows.length;
     });
   } catch (error) {
-    log.warn(
-      { sources, error: messageOf(error) },
-      'inbox batch failed; trying its rows one by one',
-    );
-    return drainOneByOne(db, sources, batch_size, work);
+    const { source } = drain;
+    log.warn({ source, error: messageOf(error) }, 'inbox batch failed; trying its rows one by one');
+    return drainOneByOne(db, drain);
   }
 }
 
-async function drainOneByOne(
-  db: Db,
-  sources: string[],
-  batch_size: number,
-  work: (tx: Tx, rows: Kept[]) => Promise<void>,
-): Promise<number> {
+async function drainOneByOne(db: Db, drain: Drain): Promise<number> {
   return inTransaction(db, async (tx) => {
-    const rows = await lockWaiting(tx, sources, batch_size);
+    const rows = await lockWaiting(tx, drain);
     for (const row of rows) {
       try {
-        await inSavepoint(tx, () => work(tx, [row]));
+        await inSavepoint(tx, () => drain.work(tx, [row]));
         await markDone(tx, [row]);
       } catch (error) {
-        await markFailed(tx, row, messageOf(error));
+        const state = await markFailed(tx, row, messageOf(error));
+        if (state === 'failed') await drain.gaveUp?.(tx, row);
       }
     }
     return rows.length;
   });
 }
 
-async function lockWaiting(tx: Tx, sources: string[], count: number): Promise<Kept[]> {
+// By due time, as the index has them: by id alone the planner may walk all that was ever received.
+async function lockWaiting(tx: Tx, { source, batch_size }: Drain): Promise<Kept[]> {
   return tx
     .selectFrom('inbox')
     .select(['id', 'source', 'body', 'received_at'])
     .where('state', '=', 'new')
-    .where('source', 'in', sources)
+    .where('source', '=', source)
     .where('due_at', '<=', sql<Date>`now()`)
+    .orderBy('due_at')
     .orderBy('id')
-    .limit(count)
+    .limit(batch_size)
     .forUpdate()
     .skipLocked()
     .execute();
@@ -97,7 +94,7 @@ async function markDone(tx: Tx, rows: Kept[]): Promise<void> {
   `.execute(tx);
 }
 
-async function markFailed(tx: Tx, row: Kept, error: string): Promise<void> {
+async function markFailed(tx: Tx, row: Kept, error: string): Promise<string | undefined> {
   const { rows } = await sql<{ state: string }>`
     update inbox set
       attempts = attempts + 1,
@@ -111,4 +108,5 @@ async function markFailed(tx: Tx, row: Kept, error: string): Promise<void> {
     { inbox_id: String(row.id), source: row.source, state: rows[0]?.state, error },
     'inbox row failed',
   );
+  return rows[0]?.state;
 }

@@ -18,12 +18,17 @@ export const invoiceDues: Dues = {
   },
 
   async find(db, references) {
-    const { rows } = await sql<Named & { customer_id: bigint }>`
-      select i.number as reference, i.id as due_id, i.customer_id, c.person_id
+    const { rows } = await sql<Omit<Named, 'due' | 'party'> & { id: bigint; customer_id: bigint }>`
+      select i.number as reference, i.id, i.customer_id, c.person_id
       from invoices i join customers c on c.id = i.customer_id
       where i.number = any(${references}::text[])
     `.execute(db);
-    return rows.map((row) => ({ ...row, party: customerParty(row.customer_id) }));
+    return rows.map((row) => ({
+      reference: row.reference,
+      person_id: row.person_id,
+      party: customerParty(row.customer_id),
+      due: { kind: 'invoice', id: row.id },
+    }));
   },
 
   // Who pays invoices are customers, and those are found by customers/dues.ts.

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { type Tx, sqlState } from '../base/db.ts';
+import { assert } from '../base/errors.ts';
 
 export interface Posting {
   /** Account codes. Money moves from the account credited to the account debited. */
@@ -25,6 +26,7 @@ const not_null_violation = '23502';
  */
 export async function postLedger(tx: Tx, transactions: LedgerTransaction[]): Promise<void> {
   if (transactions.length === 0) return;
+  for (const { key, postings } of transactions) assert(postings.length > 0, `${key} has postings`);
   try {
     await insertAll(tx, transactions);
   } catch (error) {

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Db } from '../base/db.ts';
+import { functionBodies } from '../base/migrate.ts';
 
 export interface Finding {
   check: string;
@@ -31,6 +32,19 @@ export function finding(name: string, query: ReturnType<typeof sql<{ found: stri
   };
 }
 
+const constraints = [
+  ['account_balances', 'balance_not_below_floor'],
+  ['accounts', 'accounts_code_key'],
+  ['ledger_transactions', 'ledger_transactions_key_key'],
+  ['ledger_transactions', 'ledger_transactions_reverses_id_key'],
+  ['postings', 'amount_above_zero'],
+  ['postings', 'accounts_differ'],
+  ['payments', 'payments_receipt_key'],
+  ['payments', 'never_over_allocated'],
+  ['invoices', 'never_over_applied'],
+  ['outbox', 'outbox_key_key'],
+] as const;
+
 /** What the ledger can prove about itself. The trades add what ties their own tables to it. */
 export const ledgerChecks: readonly Check[] = [
   finding(
@@ -41,6 +55,26 @@ export const ledgerChecks: readonly Check[] = [
       left join pg_trigger t on t.tgname = g.trg and t.tgrelid = to_regclass(g.tbl)
       where t.oid is null or t.tgenabled <> 'A'`,
   ),
+  finding(
+    'the constraints that guard money are in place',
+    sql`
+      select g.tbl || '.' || g.name || ' is missing' as found
+      from unnest(${constraints.map((c) => c[0])}::text[], ${constraints.map((c) => c[1])}::text[]) as g(tbl, name)
+      left join pg_constraint c on c.conname = g.name and c.conrelid = to_regclass(g.tbl) and c.convalidated
+      where c.oid is null`,
+  ),
+  {
+    name: 'the functions of the guards are those of the migrations',
+    run: async (db) => {
+      const expected = await functionBodies();
+      const { rows } = await sql<{ name: string; body: string }>`
+        select proname as name, prosrc as body from pg_proc
+        where pronamespace = 'public'::regnamespace and proname = any(${[...expected.keys()]}::text[])
+      `.execute(db);
+      const found = new Map(rows.map((row) => [row.name, row.body]));
+      return [...expected].filter(([name, body]) => found.get(name) !== body).map(([name]) => name);
+    },
+  },
   finding(
     'every ledger transaction says what it said when it was written',
     sql`
@@ -85,7 +119,7 @@ export const ledgerChecks: readonly Check[] = [
       limit 20`,
   ),
   finding(
-    'every account of an owner keeps its balance, and is of its control account',
+    'every account of an owner keeps its balance',
     sql`
       select a.code || ' has no balance of its own' as found
       from accounts a left join account_balances b on b.account_id = a.id

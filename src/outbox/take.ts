@@ -5,6 +5,8 @@ import type { Db } from '../base/db.ts';
 export interface Leased {
   id: bigint;
   person_id: bigint;
+  /** The person's own, as we know it. */
+  name: string | null;
   language: 'en' | 'sw';
   whatsapp: string | null;
   template: string | null;
@@ -14,7 +16,6 @@ export interface Leased {
 }
 
 const lease = '20 seconds';
-const most_attempts = 6;
 
 /**
  * Leases the oldest due message of each of up to `count` persons. A person never has two in flight, so
@@ -28,8 +29,13 @@ export async function leaseMessages(db: Db, count: number): Promise<Leased[]> {
       order by person_id, id
     ), due as (
       select o.id from outbox o join next using (id)
-      where (o.state = 'waiting' and o.due_at <= now())
-         or (o.state = 'sending' and o.lease_until < now())
+      where ((o.state = 'waiting' and o.due_at <= now())
+          or (o.state = 'sending' and o.lease_until < now()))
+        -- One with a lower number may have been committed after the one that is in flight.
+        and not exists (
+          select from outbox other
+          where other.person_id = o.person_id and other.state = 'sending'
+            and other.lease_until >= now() and other.id <> o.id)
       order by o.id limit ${count}
       for update of o skip locked
     ), leased as (
@@ -38,7 +44,7 @@ export async function leaseMessages(db: Db, count: number): Promise<Leased[]> {
       from due where o.id = due.id
       returning o.*
     )
-    select l.id, l.person_id, p.language, l.template, l.values, l.words, l.attempts,
+    select l.id, l.person_id, p.name, p.language, l.template, l.values, l.words, l.attempts,
            (select a.value from addresses a where a.person_id = p.id and a.kind = 'whatsapp'
             order by a.id limit 1) as whatsapp
     from leased l join people p on p.id = l.person_id
@@ -47,30 +53,44 @@ export async function leaseMessages(db: Db, count: number): Promise<Leased[]> {
   return rows;
 }
 
-/** How an attempt to send ended. `later` is tried again after a while, and given up after six times. */
-export type Sent =
-  | { id: bigint; outcome: 'sent'; provider_id: string }
-  | { id: bigint; outcome: 'later' | 'never'; error: string };
+/**
+ * How an attempt to send ended. `later`: it was not sent, and is tried for a day. `unsure`: it may have been
+ * sent, and is repeated twice at most. `never`: trying again will not help.
+ */
+export type Sent = { id: bigint; attempts: number } & (
+  | { outcome: 'sent'; provider_id: string }
+  | { outcome: 'later' | 'unsure' | 'never'; error: string }
+);
 
-/** Records how attempts ended. What is given up stays, visible as failed. */
+const most_doubts = 3;
+const given_up_after = '1 day';
+
+/**
+ * Records how attempts ended, unless somebody else has leased the message since. What is given up stays,
+ * visible as failed.
+ */
 export async function recordSent(db: Db, results: Sent[]): Promise<void> {
   if (results.length === 0) return;
   await sql`
     update outbox o set
       state = case when r.outcome = 'sent' then 'sent'
-                   when r.outcome = 'never' or o.attempts >= ${most_attempts} then 'failed'
+                   when r.outcome = 'never'
+                     or (r.outcome = 'unsure' and o.doubts + 1 >= ${most_doubts})
+                     or o.created_at < now() - ${given_up_after}::interval then 'failed'
                    else 'waiting' end,
+      doubts = o.doubts + (r.outcome = 'unsure')::int,
       sent_at = case when r.outcome = 'sent' then now() end,
       provider_id = r.provider_id,
       error = r.error,
-      due_at = now() + interval '2 seconds' * power(3, o.attempts),
+      due_at = now() + least(interval '10 minutes', interval '2 seconds' * power(3, least(o.attempts, 9))),
       lease_until = null
     from unnest(
       ${results.map((r) => r.id)}::bigint[],
+      ${results.map((r) => r.attempts)}::int[],
       ${results.map((r) => r.outcome)}::text[],
       ${results.map((r) => (r.outcome === 'sent' ? r.provider_id : null))}::text[],
       ${results.map((r) => (r.outcome === 'sent' ? null : r.error.slice(0, 500)))}::text[]
-    ) as r(id, outcome, provider_id, error)
-    where o.id = r.id and o.state = 'sending'
+    ) as r(id, attempts, outcome, provider_id, error)
+    where o.id = r.id and o.state = 'sending' and o.attempts = r.attempts
   `.execute(db);
 }

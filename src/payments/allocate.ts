@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Tx } from '../base/db.ts';
+import { assert } from '../base/errors.ts';
 import type { Allocation, Dues, Party } from './due.ts';
 import type { NewPayment } from './hearing.ts';
 import { type Decision, matchPayment } from './match.ts';
@@ -34,7 +35,7 @@ export async function allocatePayments(
             {
               amount_cents: payment.amount_cents,
               references: dues.flatMap((d) => d.referencesIn(payment.account_typed)),
-              payer: payer ? world.parties.filter((p) => p.payer_id === payer.person_id) : [],
+              payer: payer ? world.parties.filter((p) => p.person_id === payer.person_id) : [],
             },
             world,
           )
@@ -65,14 +66,13 @@ async function findPayers(tx: Tx, payments: NewPayment[]): Promise<Map<bigint, P
 // Everything that any of these payments may pay, read once and locked.
 async function look(tx: Tx, dues: readonly Dues[], payments: NewPayment[], payers: Payer[]) {
   const named = [];
-  const parties: (Party & { payer_id: bigint })[] = [];
+  const parties: (Party & { person_id: bigint })[] = [];
   const payer_ids = [...new Set(payers.map((p) => p.person_id))];
   for (const trade of dues) {
     const references = new Set(payments.flatMap((p) => trade.referencesIn(p.account_typed)));
     if (references.size > 0) named.push(...(await trade.find(tx, [...references])));
     if (payer_ids.length > 0) {
-      const found = await trade.partiesOf(tx, payer_ids);
-      parties.push(...found.map((p) => ({ ...p, payer_id: p.person_id })));
+      parties.push(...(await trade.partiesOf(tx, payer_ids)));
     }
   }
   const wanted = [...new Set([...named, ...parties].map((p) => p.party))];
@@ -106,7 +106,11 @@ async function apply(tx: Tx, dues: readonly Dues[], allocated: Allocated[]): Pro
     )
     select id from numbered order by n
   `.execute(tx);
-  const allocations = parts.map((part, index) => ({ part, id: rows[index]?.id ?? 0n }));
+  const allocations = parts.map((part, index) => {
+    const id = rows[index]?.id;
+    assert(id !== undefined, 'every allocation got an id');
+    return { part, id };
+  });
   for (const trade of dues) {
     const own = allocations.filter(({ part }) => part.due.kind === trade.kind);
     await trade.apply(

@@ -17,6 +17,14 @@ export const paymentChecks: readonly Check[] = [
       limit 20`,
   ),
   finding(
+    'every confirmation that was answered has become a payment, or waits its turn',
+    sql`
+      select 'inbox ' || i.id || ' is ' || i.state as found
+      from inbox i left join hearings h on h.inbox_id = i.id
+      where i.source = 'c2b_confirmation' and i.state <> 'new' and h.inbox_id is null
+      limit 20`,
+  ),
+  finding(
     'every payment on the books was heard of',
     sql`
       select t.key as found from ledger_transactions t

@@ -6,7 +6,7 @@ export type ReadConfirmation = { body: string; confirmation: C2bConfirmation } |
 export function readConfirmation(bytes: Uint8Array): ReadConfirmation {
   let body: string;
   try {
-    body = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    body = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     return { fault: 'not UTF-8 text' };
   }

@@ -20,7 +20,7 @@ export interface Due extends Party {
 /** What a typed reference names: a party, and a due of theirs when it is that exact. */
 export interface Named extends Party {
   reference: string;
-  due_id: bigint | null;
+  due: { kind: string; id: bigint } | null;
 }
 
 /** Part of a payment on its way to one due. */

@@ -4,19 +4,31 @@ import { type Db, inTransaction } from '../base/db.ts';
 import { decimalFromCents } from '../base/money.ts';
 import { payerFrom } from '../daraja/payloads.ts';
 import { drainInbox, type Kept } from '../inbox/take.ts';
-import { notify } from '../outbox/notify.ts';
-import { withRole } from '../people/find.ts';
 import { readConfirmation } from './confirmation.ts';
 import type { Hearing } from './hearing.ts';
 import { receivePayments, type ReceiveSettings } from './receive.ts';
+import { tellAdmins } from './tell.ts';
 
 // Large enough to share the cost of a commit, small enough to hold no due locked for long.
 const batch_size = 200;
 
 /** Turns the callbacks that wait in the inbox into payments. */
-export async function drainPayments(db: Db, settings: ReceiveSettings): Promise<number> {
-  return drainInbox(db, ['c2b_confirmation'], batch_size, (tx, rows) =>
-    receivePayments(tx, settings, rows.map(hearingOf)),
+export async function drainPayments(
+  db: Db,
+  settings: ReceiveSettings,
+  more: () => boolean = () => true,
+): Promise<number> {
+  return drainInbox(
+    db,
+    {
+      source: 'c2b_confirmation',
+      batch_size,
+      work: (tx, rows) => receivePayments(tx, settings, rows.map(hearingOf)),
+      // We said yes to it, so somebody has to know.
+      gaveUp: (tx, row) =>
+        tellAdmins(tx, `callback:${row.id}`, 'callback_failed', { id: String(row.id) }),
+    },
+    more,
   );
 }
 
@@ -82,15 +94,6 @@ export async function sendDigest(db: Db): Promise<void> {
       matched: String(it.matched),
       unmatched: String(it.count - it.matched),
     };
-    const admins = await withRole(tx, 'admin');
-    await notify(
-      tx,
-      admins.map((person_id) => ({
-        key: `digest:${it.last_id}:${person_id}`,
-        person_id,
-        template: 'payment_digest',
-        values,
-      })),
-    );
+    await tellAdmins(tx, `digest:${it.last_id}`, 'payment_digest', values);
   });
 }

@@ -53,14 +53,14 @@ function byReference(it: ToMatch, world: World): Choice | undefined {
   const [first] = named;
   if (!first) return undefined;
   const parties = new Set(named.map((n) => n.party));
-  const due_ids = new Set(named.flatMap((n) => (n.due_id === null ? [] : [n.due_id])));
+  const dues = new Set(named.flatMap((n) => (n.due === null ? [] : [nameOf(n.due)])));
   // Two references, or one number of two customers. A customer's number beside their invoice's is one.
   const unknown = it.references.length - new Set(named.map((n) => n.reference)).size;
-  if (parties.size > 1 || due_ids.size > 1 || unknown > 0) {
+  if (parties.size > 1 || dues.size > 1 || unknown > 0) {
     return { rule: 'unmatched', also: named.map((n) => n.reference).slice(0, most_suggestions) };
   }
   const open = world.open.filter((d) => d.party === first.party && d.outstanding_cents > 0n);
-  const due = open.find((d) => due_ids.has(d.id));
+  const due = open.find((d) => dues.has(nameOf(d)));
   // What is paid already names its customer.
   if (!due) return { rule: 'customer', party: first, dues: open, also: [] };
   return {
@@ -69,6 +69,11 @@ function byReference(it: ToMatch, world: World): Choice | undefined {
     dues: [due, ...open.filter((d) => d !== due)],
     also: [],
   };
+}
+
+// Ids are a trade's own: order 5 is not invoice 5.
+function nameOf(due: { kind: string; id: bigint }): string {
+  return `${due.kind}:${due.id}`;
 }
 
 function byPayer(it: ToMatch, world: World): Choice {

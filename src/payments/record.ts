@@ -95,6 +95,8 @@ async function keepHearings(tx: Tx, hearings: Hearing[], fresh: NewPayment[]): P
                   when h.amount_cents = p.amount_cents and h.shortcode = p.shortcode then 'repeat'
                   else 'conflict' end
       from heard h join payments p using (receipt)
+      -- One that is worked through again was heard already.
+      on conflict (inbox_id) do nothing
       returning inbox_id, payment_id, verdict
     ), learnt as (
       update payments p set

@@ -1,12 +1,12 @@
 import { type Context, Hono } from 'hono';
+import { clock } from '../base/clock.ts';
 import { type Db, inTransaction, isAway } from '../base/db.ts';
 import { messageOf } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { accepted } from '../daraja/payloads.ts';
 import { type Keep, keepRejected } from '../inbox/keep.ts';
-import { notify } from '../outbox/notify.ts';
-import { withRole } from '../people/find.ts';
 import { readConfirmation } from './confirmation.ts';
+import { tellAdmins } from './tell.ts';
 
 export interface PaymentDoors {
   db: Db;
@@ -25,24 +25,32 @@ export function paymentHooks({ db, keep, sourceOf }: PaymentDoors): Hono {
     const { from_ip, allowed } = sourceOf(c);
     const bytes = Buffer.from(await c.req.arrayBuffer());
     if (!allowed) {
-      await reject(db, { source, reason: 'not an allowed address', body: bytes, from_ip });
+      await reject(db, allowed, { source, reason: 'not an allowed address', body: bytes, from_ip });
       return c.notFound();
     }
     const read = readConfirmation(bytes);
     if ('fault' in read) {
-      await reject(db, { source, reason: read.fault, body: bytes, from_ip });
+      await reject(db, allowed, { source, reason: read.fault, body: bytes, from_ip });
       return c.json({ ResultCode: 1, ResultDesc: `Rejected: ${read.fault}` }, 400);
     }
     await keep({ source, body: read.body, from_ip });
     return c.json(accepted);
   });
 
+  // Asked before a payment where Safaricom has switched that on. What cannot be judged is accepted, and
+  // nothing is judged yet: what breaks a rule is recorded and flagged when its confirmation comes.
+  routes.post('/c2b/validation', (c) => c.json({ ResultCode: '0', ResultDesc: 'Accepted' }));
+
   return routes;
 }
 
-// Kept, and the admins told, since money may have moved; a second time the same bytes tell nobody again.
+const alert_every_ms = 10 * 60 * 1000;
+
+// Kept, since money may have moved; when it came from where Daraja's calls may come from, the admins are told,
+// once in ten minutes however many there are.
 async function reject(
   db: Db,
+  allowed: boolean,
   it: { source: string; reason: string; body: Buffer; from_ip: string | null },
 ): Promise<void> {
   try {
@@ -51,19 +59,11 @@ async function reject(
       { source: it.source, reason: it.reason, from_ip: it.from_ip },
       'callback not understood',
     );
-    if (!fresh) return;
-    await inTransaction(db, async (tx) => {
-      const admins = await withRole(tx, 'admin');
-      await notify(
-        tx,
-        admins.map((person_id) => ({
-          key: `rejected:${fresh}:${person_id}`,
-          person_id,
-          template: 'callback_rejected',
-          values: { source: it.from_ip ?? '-' },
-        })),
-      );
-    });
+    if (!fresh || !allowed) return;
+    const period = Math.floor(clock.now().getTime() / alert_every_ms);
+    await inTransaction(db, (tx) =>
+      tellAdmins(tx, `rejected:${period}`, 'callback_rejected', { source: it.from_ip ?? '-' }),
+    );
   } catch (error) {
     // What is wrong with it was the sender's; that we could not keep it is ours.
     if (isAway(error)) throw error;

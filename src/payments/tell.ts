@@ -1,7 +1,9 @@
 import { sql } from 'kysely';
 import type { Tx } from '../base/db.ts';
 import { decimalFromCents } from '../base/money.ts';
+import type { MatchRule } from '../base/schema.ts';
 import { type Message, notify } from '../outbox/notify.ts';
+import { firstName } from '../people/first-name.ts';
 import { withRole } from '../people/find.ts';
 import type { Allocated } from './allocate.ts';
 import type { Conflict } from './record.ts';
@@ -18,29 +20,33 @@ export async function tellOfPayments(
   await markTold(tx, alone);
   await notify(tx, [
     ...alone.flatMap((a) => admins.map((person_id) => adminAlert(a, person_id))),
-    ...allocated.flatMap(payerThanks),
+    ...allocated.flatMap(thanks),
   ]);
 }
 
 /** Tells the admins that a receipt was reported again with something else. */
 export async function tellOfConflicts(tx: Tx, conflicts: Conflict[]): Promise<void> {
-  if (conflicts.length === 0) return;
+  for (const { hearing, recorded_cents } of conflicts) {
+    await tellAdmins(tx, `conflict:${hearing.inbox_id}`, 'payment_conflict', {
+      receipt: hearing.receipt,
+      amount: decimalFromCents(recorded_cents),
+      heard: decimalFromCents(hearing.amount_cents),
+      shortcode: hearing.shortcode,
+    });
+  }
+}
+
+/** Queues one message to every admin; `key` says what is told. */
+export async function tellAdmins(
+  tx: Tx,
+  key: string,
+  template: string,
+  values: Record<string, string>,
+): Promise<void> {
   const admins = await withRole(tx, 'admin');
   await notify(
     tx,
-    conflicts.flatMap(({ hearing, recorded_cents }) =>
-      admins.map((person_id) => ({
-        key: `conflict:${hearing.inbox_id}:${person_id}`,
-        person_id,
-        template: 'payment_conflict',
-        values: {
-          receipt: hearing.receipt,
-          amount: decimalFromCents(recorded_cents),
-          heard: decimalFromCents(hearing.amount_cents),
-          shortcode: hearing.shortcode,
-        },
-      })),
-    ),
+    admins.map((person_id) => ({ key: `${key}:${person_id}`, person_id, template, values })),
   );
 }
 
@@ -59,6 +65,8 @@ async function markTold(tx: Tx, alone: Allocated[]): Promise<void> {
   `.execute(tx);
 }
 
+const by_number = new Set<MatchRule>(['single', 'amount', 'oldest']);
+
 function adminAlert(it: Allocated, person_id: bigint): Message {
   const { payment, decision } = it;
   const paid = summary(it);
@@ -70,6 +78,10 @@ function adminAlert(it: Allocated, person_id: bigint): Message {
     left: decimalFromCents(paid.left_cents),
     credit: decimalFromCents(paid.credit_cents),
     account: payment.account_typed || '-',
+    // What was typed and named nothing: the payer's number decided instead, perhaps wrongly.
+    typed: by_number.has(decision.rule) ? payment.account_typed || '-' : '-',
+    // Named when it is not one of ours: that is why nobody was matched.
+    shortcode: payment.flag === 'unknown_shortcode' ? payment.shortcode : '-',
     likely: decision.also_possible.join(', ') || '-',
   };
   const template = (() => {
@@ -82,27 +94,46 @@ function adminAlert(it: Allocated, person_id: bigint): Message {
   return { key: `payment:${payment.id}:admin:${person_id}`, person_id, template, values };
 }
 
-// The payer when we know them; M-Pesa often hides who paid, and then whoever owed is thanked.
-function payerThanks(it: Allocated): Message[] {
+/**
+ * Whoever owed is told what is left; a payer who is somebody else is thanked for what they did and no more,
+ * since another's debt is not theirs to read. M-Pesa often hides who paid, and then there is only the first.
+ */
+function thanks(it: Allocated): Message[] {
   const { payment, decision, payer } = it;
-  const person_id = payer?.person_id ?? decision.parts[0]?.due.person_id ?? null;
-  if (person_id === null) return [];
+  const owner_id = decision.parts[0]?.due.person_id ?? null;
+  const payer_id = payer?.person_id ?? null;
   const paid = summary(it);
-  const template = (() => {
-    if (decision.rule === 'unmatched') return 'unmatched_payer';
-    if (paid.dues === 0) return 'paid_to_credit';
-    if (paid.left_cents > 0n) return 'paid_part';
-    return paid.credit_cents > 0n ? 'overpaid' : 'paid_full';
-  })();
   const values = {
-    name: firstName(payment.payer_name),
+    name: payer_id === owner_id ? firstName(payment.payer_name ?? '') : '',
     amount: decimalFromCents(payment.amount_cents),
     ref: paid.references,
     receipt: payment.receipt,
     left: decimalFromCents(paid.left_cents),
     extra: decimalFromCents(paid.credit_cents),
+    account: payment.account_typed || '-',
   };
-  return [{ key: `payment:${payment.id}:payer`, person_id, template, values }];
+  const messages: Message[] = [];
+  if (payer_id !== null && payer_id !== owner_id) {
+    const template = decision.rule === 'unmatched' ? 'unmatched_payer' : 'paid_for_another';
+    const own = { ...values, name: firstName(payment.payer_name ?? '') };
+    messages.push({
+      key: `payment:${payment.id}:payer`,
+      person_id: payer_id,
+      template,
+      values: own,
+    });
+  }
+  if (owner_id !== null) {
+    const template = ownersTemplate(paid);
+    messages.push({ key: `payment:${payment.id}:owner`, person_id: owner_id, template, values });
+  }
+  return messages;
+}
+
+function ownersTemplate(paid: ReturnType<typeof summary>): string {
+  if (paid.dues === 0) return 'paid_to_credit';
+  if (paid.left_cents > 0n) return 'paid_part';
+  return paid.credit_cents > 0n ? 'overpaid' : 'paid_full';
 }
 
 function summary(it: Allocated) {
@@ -129,11 +160,6 @@ function payerInWords({ payment, payer }: Allocated): string {
 
 // "2547 ***** 126" without the stars, which are bold on WhatsApp. A masked hash says nothing to anybody.
 function unstarred(masked: string): string {
-  return masked === '' || masked.length > 20 ? '-' : masked.replace(/\s*\*+\s*/g, 'xxx');
-}
-
-/** KAMAU NJOROGE is Kamau to his face. */
-function firstName(name: string | null): string {
-  const first = name?.trim().split(/\s+/)[0] ?? '';
-  return first ? first[0]?.toUpperCase() + first.slice(1).toLowerCase() : '';
+  if (masked === '' || masked.length > 20) return '-';
+  return masked.replace(/^254/, '0').replace(/\s*\*+\s*/g, 'xxx');
 }

@@ -10,19 +10,26 @@ export interface Enrolment {
   roles: Role[];
 }
 
+// Processes that start together enrol one after the other; the number means nothing but this.
+const lock = 7_254_003;
+
 /**
  * Makes sure that these numbers are known, each with its roles, and can be reached on WhatsApp under the
  * same number. For what the operator vouches for: the numbers in the configuration, and the demo's people.
  * Who is known keeps their name and language. Returns the persons' ids in the same order.
  */
 export async function enrol(tx: Tx, people: Enrolment[]): Promise<bigint[]> {
+  await sql`select pg_advisory_xact_lock(${lock})`.execute(tx);
   const ids: bigint[] = [];
   for (const one of people) {
     const id = (await known(tx, one.msisdn)) ?? (await add(tx, one));
+    // A WhatsApp that wrote before its number was vouched for belongs to nobody in particular yet.
     await sql`
       insert into addresses (person_id, kind, value, verified_at)
       select ${id}, kind, ${one.msisdn}, now() from unnest(array['msisdn', 'whatsapp']) as kind
-      on conflict (kind, value) do nothing
+      on conflict (kind, value) do update set person_id = excluded.person_id
+      where addresses.kind = 'whatsapp'
+        and not exists (select from roles r where r.person_id = addresses.person_id)
     `.execute(tx);
     await sql`
       insert into roles (person_id, role) select ${id}, role from unnest(${one.roles}::text[]) as role

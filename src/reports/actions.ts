@@ -52,6 +52,7 @@ async function home(db: Db, actor: Actor) {
 }
 
 async function today(db: Db) {
+  const begins = startOfEatDay(eatDate(clock.now()));
   const { rows } = await sql<{
     received_cents: bigint;
     count: number;
@@ -62,7 +63,7 @@ async function today(db: Db) {
            count(*)::int as count,
            count(*) filter (where state = 'matched')::int as matched,
            coalesce(sum(amount_cents - allocated_cents), 0)::bigint as unmatched_cents
-    from payments where created_at >= ${startOfEatDay(eatDate(clock.now()))}
+    from payments where paid_at >= ${begins} and paid_at < ${begins}::timestamptz + interval '1 day'
   `.execute(db);
   const row = rows[0] ?? { received_cents: 0n, count: 0, matched: 0, unmatched_cents: 0n };
   return {

@@ -8,7 +8,7 @@ import { Refusal } from '../../src/base/errors.ts';
 import { action } from '../../src/flow/action.ts';
 import { actions } from '../../src/registry.ts';
 import { flows_folder } from '../../src/serve.ts';
-import { type House, openHouse } from '../helpers/house.ts';
+import { type House, openHouse, postSigned, webhook } from '../helpers/house.ts';
 
 const kamau = '254700000004';
 const pin = '739164';
@@ -85,7 +85,8 @@ test('a code on WhatsApp reaches its action and no row', async () => {
     expect.stringContaining('It was right.'),
   ]);
   expect(used.splice(0)).toEqual(['111222', pin]);
-  // Meta repeats a webhook that it thinks was lost.
+  // Meta repeats a webhook that it thinks was lost, when nobody waits for a secret any more.
+  expect(await house.writes(kamau, pin, 'wamid.pin')).toEqual([]);
   expect(await house.writes(kamau, 'menu')).toHaveLength(1);
   const dump = await everywhereInTheDatabase();
   expect(dump).toContain('[cut]');
@@ -107,4 +108,18 @@ test('a code on USSD reaches its action and no row, though every later request r
   const dump = await everywhereInTheDatabase();
   expect(dump).not.toContain(pin);
   expect(dump).not.toContain('333444');
+});
+
+test('a code is cut out however the phone wrote it, and when it overtakes the question', async () => {
+  await house.writes(kamau, 'secret');
+  expect(await house.writes(kamau, `${pin} \n`)).toEqual([expect.stringContaining('right')]);
+  // The word that leads to the question waits in the inbox when the code is already there.
+  const first = webhook(kamau, 'secret', 'wamid.slow');
+  await postSigned(house.url, JSON.stringify(first));
+  expect(await house.writes(kamau, pin, 'wamid.quick')).toEqual([
+    expect.stringContaining('Enter the code.'),
+    expect.stringContaining('right'),
+  ]);
+  used.splice(0);
+  expect(await everywhereInTheDatabase()).not.toContain(pin);
 });

@@ -1,4 +1,6 @@
+import { takeTurns } from '../../src/conversation/whatsapp.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { toDarajaTime } from '../../src/base/clock.ts';
 import { type House, openHouse, postSigned, webhook } from '../helpers/house.ts';
 import { confirmation } from '../helpers/confirmation.ts';
 
@@ -9,7 +11,7 @@ let house: House;
 
 beforeAll(async () => {
   house = await openHouse();
-  await house.hook('c2b/confirmation', confirmation({ TransAmount: '500.00' }));
+  await house.hook('c2b/confirmation', confirmation({ TransTime: toDarajaTime(new Date()) }));
   await house.drain();
 });
 afterAll(() => house.close());
@@ -148,4 +150,31 @@ test('"kiswahili" and "english" switch at once', async () => {
 test('a greeting in the middle of a choice leads to the menu', async () => {
   expect((await house.writes(kamau, 'balance'))[0]).toContain('Which invoice?');
   expect((await house.writes(kamau, 'Habari'))[0]).toMatch(/^Hello Kamau/);
+});
+
+test('a message that Meta repeats in another webhook moves nobody on', async () => {
+  await house.writes(kamau, 'language');
+  await house.writes(kamau, '2', 'wamid.twice');
+  const where = () => house.db.selectFrom('sessions').select(['person_id', 'body']).execute();
+  const before = await where();
+  await postSigned(
+    house.url,
+    JSON.stringify({ ...webhook(kamau, '2', 'wamid.twice'), again: true }),
+  );
+  await takeTurns(house.db, house.conversations);
+  expect(await where()).toEqual(before);
+});
+
+test('a stranger who dials twice at once is one person', async () => {
+  const shown = await Promise.all(
+    Array.from({ length: 8 }, (_, n) => house.keys('254722000999', `ATUid_new_${n}`, '')),
+  );
+  expect(shown.filter((text) => !text.startsWith('CON'))).toEqual([]);
+});
+
+test('an earlier USSD request that comes late moves nobody', async () => {
+  await house.keys(kamau, 'ATUid_late', '');
+  const shown = await house.keys(kamau, 'ATUid_late', '1');
+  expect(await house.keys(kamau, 'ATUid_late', '')).toBe(shown);
+  expect(await house.keys(kamau, 'ATUid_late', '1*1')).toMatch(/^END INV-20260203-0001/);
 });

@@ -4,7 +4,7 @@ import { networkList } from '../../src/base/config.ts';
 import { openDatabase } from '../../src/base/db.ts';
 import { buildServer, listen } from '../../src/server.ts';
 import { confirmation } from '../helpers/confirmation.ts';
-import { hook_secret, type House, openHouse, paymentsOf } from '../helpers/house.ts';
+import { hook_secret, type House, openHouse, paymentsOf, postSigned } from '../helpers/house.ts';
 
 let house: House;
 
@@ -178,4 +178,76 @@ test('with the database away the answer is 503 and nothing is promised', async (
   expect((await fetch(`${listening.url}/readyz`)).status).toBe(503);
   expect((await fetch(`${listening.url}/healthz`)).status).toBe(200);
   await listening.stop();
+});
+
+test("a provider's secret opens its own doors alone", async () => {
+  const hooks = {
+    daraja: [hook_secret],
+    ussd: ['another-0123456789'],
+    whatsapp: ['a-third-0123456789'],
+  };
+  const other = await openHouse({ hooks });
+  try {
+    expect((await other.hook('c2b/confirmation', confirmation())).status).toBe(200);
+    await expect(other.keys('254700000004', 'ATUid_other', '')).rejects.toThrow('404');
+    expect((await postSigned(other.url, '{}')).status).toBe(404);
+  } finally {
+    await other.close();
+  }
+});
+
+test('more than 64 KiB without a length is answered 413 too', async () => {
+  const response = await fetch(`${house.url}/hooks/${hook_secret}/c2b/confirmation`, {
+    method: 'POST',
+    body: new Blob([JSON.stringify(confirmation({ FirstName: 'x'.repeat(100_000) }))]).stream(),
+    duplex: 'half',
+  });
+  expect(response.status).toBe(413);
+});
+
+test('a word that JavaScript knows is no address either', async () => {
+  for (const word of ['constructor', 'toString', '__proto__']) {
+    const response = await fetch(`${house.url}/hooks/${hook_secret}/${word}/x`, { method: 'POST' });
+    expect(response.status).toBe(404);
+  }
+});
+
+test('however many cannot be read, the admins are told once in ten minutes, and of strangers never', async () => {
+  const told = async (it: House) =>
+    (await it.db.selectFrom('outbox').select('template').execute()).filter(
+      (row) => row.template === 'callback_rejected',
+    ).length;
+  const other = await openHouse();
+  const closed = await openHouse({ allowed_sources: { daraja: ['196.201.214.0/24'] } });
+  try {
+    for (let n = 0; n < 5; n += 1) {
+      await other.hook('c2b/confirmation', `junk ${n}`);
+      await closed.hook('c2b/confirmation', `junk ${n}`);
+    }
+    // Two admins; five more when the clock went over into another ten minutes on the way.
+    expect([2, 4]).toContain(await told(other));
+    expect(await told(closed)).toBe(0);
+  } finally {
+    await other.close();
+    await closed.close();
+  }
+});
+
+test('behind a declared proxy the forwarded address counts, and otherwise not', async () => {
+  const settings = { allowed_sources: { daraja: ['196.201.214.0/24'] } };
+  const open = await openHouse({ ...settings, trusted_proxies: ['127.0.0.1'] });
+  const other = await openHouse(settings);
+  const from_safaricom = { 'x-forwarded-for': '196.201.214.200' };
+  try {
+    expect((await open.hook('c2b/confirmation', confirmation(), from_safaricom)).status).toBe(200);
+    expect((await other.hook('c2b/confirmation', confirmation(), from_safaricom)).status).toBe(404);
+  } finally {
+    await open.close();
+    await other.close();
+  }
+});
+
+test('validation accepts what it cannot judge', async () => {
+  const response = await house.hook('c2b/validation', confirmation());
+  expect(await response.json()).toEqual({ ResultCode: '0', ResultDesc: 'Accepted' });
 });

@@ -1,4 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'kysely';
 import { beforeEach, expect, test } from 'vitest';
+import { inTransaction } from '../../src/base/db.ts';
 import { msisdnHash } from '../../src/base/phone.ts';
 import { balancesOf } from '../../src/ledger/balances.ts';
 import { sendDigest } from '../../src/payments/jobs.ts';
@@ -255,4 +258,97 @@ test('more than ten payments a minute become a digest for each admin', async () 
     { n: '4', total: '80.00', matched: '4', unmatched: '0' },
     { n: '4', total: '80.00', matched: '4', unmatched: '0' },
   ]);
+});
+
+test('payments at once on one invoice each see what the other has paid', async () => {
+  const left = async () =>
+    (await outbox('paid_part')).map((row) => (row.values as { left: string }).left);
+  const drains: Promise<number>[] = [];
+  await inTransaction(house.db, async (tx) => {
+    await sql`select 1 from invoices for no key update`.execute(tx);
+    for (const TransAmount of ['1000.00', '2000.00']) {
+      await house.hook('c2b/confirmation', confirmation({ TransAmount }));
+      drains.push(house.drain());
+      await waiting(drains.length);
+    }
+  });
+  await Promise.all(drains);
+  expect((await left()).sort()).toEqual(['2000.00', '4000.00']);
+  expect(await paymentsOf(house.db)).toHaveLength(2);
+});
+
+/** Until this many connections wait for a lock. */
+async function waiting(count: number): Promise<void> {
+  for (let n = 0; n < 200; n += 1) {
+    const { rows } = await sql<{ n: number }>`select count(*)::int as n from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`.execute(house.db);
+    if (rows[0]!.n >= count) return;
+    await sleep(10);
+  }
+  throw new Error('nobody waits');
+}
+
+test('a reference that names nothing beside one that does is for a person', async () => {
+  await house.hook(
+    'c2b/confirmation',
+    confirmation({ BillRefNumber: 'INV-20260203-0001 INV-20260203-9999' }),
+  );
+  await house.drain();
+  expect(await paymentsOf(house.db)).toEqual(['500.00 unmatched']);
+});
+
+async function aMinuteLater(it: House): Promise<void> {
+  await sql`update payments set created_at = created_at - interval '61 seconds'`.execute(it.db);
+}
+
+test('a payment is in one digest, and the next one in the next', async () => {
+  const quiet = await openHouse({ alerts: { digest_above_per_minute: 0 } });
+  try {
+    for (const TransAmount of ['20.00', '30.00']) {
+      await quiet.hook('c2b/confirmation', confirmation({ TransAmount }));
+      await quiet.drain();
+      await aMinuteLater(quiet);
+      await sendDigest(quiet.db);
+    }
+    const rows = await quiet.db
+      .selectFrom('outbox')
+      .select('values')
+      .where('template', '=', 'payment_digest')
+      .orderBy('id')
+      .execute();
+    expect(rows.map((row) => (row.values as { total: string }).total)).toEqual([
+      '20.00',
+      '20.00',
+      '30.00',
+      '30.00',
+    ]);
+  } finally {
+    await quiet.close();
+  }
+});
+
+test('the ten a minute are counted over batches', async () => {
+  for (let n = 0; n < 12; n += 1) {
+    await house.hook('c2b/confirmation', confirmation({ TransAmount: '20.00' }));
+    if (n % 6 === 5) await house.drain();
+  }
+  const rows = await house.db.selectFrom('payments').select('told').orderBy('id').execute();
+  expect(rows.filter((row) => row.told === 'alone')).toHaveLength(10);
+});
+
+test('who pays what another owes is thanked, and reads nothing of what they owe', async () => {
+  await pay({
+    BillRefNumber: 'CUST-001',
+    MSISDN: '254700000006',
+    FirstName: 'NEKESA',
+    TransAmount: '1.00',
+  });
+  const [other] = await outbox('paid_for_another');
+  expect(other!.values).toMatchObject({ account: 'CUST-001', amount: '1.00', name: 'Nekesa' });
+  expect(await outbox('paid_part')).toMatchObject([{ values: { left: '4999.00', name: '' } }]);
+});
+
+test('an account that names nothing is shown when the number decided instead', async () => {
+  await pay({ BillRefNumber: 'WRONG 77' });
+  expect((await outbox('payment_part'))[0]!.values).toMatchObject({ typed: 'WRONG 77' });
 });

@@ -4,14 +4,17 @@ import { msisdnFrom } from '../../base/phone.ts';
 
 /** What Africa's Talking posts for each key press: five form fields, `text` with every answer so far. */
 export const UssdRequest = z.object({
-  sessionId: z.string().min(1).max(128),
+  sessionId: z.string().regex(/^[\x21-\x7e]{1,128}$/),
   serviceCode: z.string().max(40),
   phoneNumber: z
     .string()
     .transform((text) => msisdnFrom(text) ?? '')
     .refine((number) => number !== '', 'not a Kenyan mobile number'),
   networkCode: z.string().max(12).default(''),
-  text: z.string().max(1_000),
+  text: z
+    .string()
+    .max(1_000)
+    .refine((text) => !text.includes('\0'), 'not text'),
 });
 
 export type UssdRequest = z.output<typeof UssdRequest>;
@@ -25,7 +28,7 @@ export interface Heard {
 export type NewAnswer =
   /** A session's first screen, or one that lost its thread. */
   | { kind: 'dialled' }
-  /** The very same request again. */
+  /** The very same request again, or an earlier one that comes late. */
   | { kind: 'repeat' }
   /** One answer, even with a `*` in it. */
   | { kind: 'answer'; text: string };
@@ -34,6 +37,8 @@ export type NewAnswer =
 export function newAnswer(key: string, request: UssdRequest, before: Heard | undefined): NewAnswer {
   if (!before) return { kind: 'dialled' };
   const { text } = request;
+  // A late copy of an earlier request: it moves nobody.
+  if (text.length < before.text_length) return { kind: 'repeat' };
   const beginning = text.slice(0, before.text_length);
   if (hashOf(key, request.sessionId, beginning) !== before.text_hash) return { kind: 'dialled' };
   if (text.length === before.text_length) return { kind: 'repeat' };

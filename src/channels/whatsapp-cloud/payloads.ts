@@ -52,12 +52,12 @@ export interface WhatsAppStatus {
   error_code: number | null;
 }
 
-const Id = z.string().min(1).max(300);
+const Id = z.string().min(1).max(180);
 const Seconds = z.coerce.number().int().min(0).max(4_102_444_800);
 
 const Message = z.object({
   id: Id,
-  from: z.string().regex(/^\+?[\w.:@-]{5,150}$/),
+  from: z.string().regex(/^\+?[\w.:@-]{5,128}$/),
   timestamp: z.unknown().optional(),
   type: z.string().max(50).catch('unknown'),
   text: z.object({ body: z.string() }).optional().catch(undefined),

@@ -42,7 +42,9 @@ export async function sendText(number: CloudNumber, to: string, text: string): P
       signal: AbortSignal.timeout(timeout_ms),
     });
   } catch (error) {
-    throw new ProviderError('unknown', 'no_answer', messageOf(error));
+    throw notConnected(error)
+      ? new ProviderError('retryable', 'not_reached', messageOf(error))
+      : new ProviderError('unknown', 'no_answer', messageOf(error));
   }
   const body: unknown = await response.json().catch(() => undefined);
   const accepted = Accepted.safeParse(body);
@@ -52,4 +54,11 @@ export async function sendText(number: CloudNumber, to: string, text: string): P
   const { code, message } = refused.data.error;
   const outcome = retryable_codes.has(code) || response.status >= 500 ? 'retryable' : 'refused';
   throw new ProviderError(outcome, String(code), `${code} ${message ?? ''}`.trim());
+}
+
+// Nothing was sent when there was nobody to send it to; fetch hides that one level down.
+function notConnected(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  return /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|UND_ERR_CONNECT_TIMEOUT)$/.test(code);
 }

@@ -51,6 +51,7 @@ export function playgroundRoutes({ db }: { db: Db }): { routes: Hono; close: () 
     return new Response(file.body, { headers: { ...shared, 'content-type': file.type } });
   };
 
+  routes.get('/', (c) => c.redirect('/playground'));
   routes.get('/playground', (c) => {
     return serve('index.html', c.req.header('if-none-match')) ?? c.notFound();
   });

@@ -1,0 +1,24 @@
+import { beforeEach, expect, test } from 'vitest';
+import { inTransaction } from '../../src/base/db.ts';
+import { Refusal } from '../../src/base/errors.ts';
+import { actions } from '../../src/registry.ts';
+import { type House, openHouse } from '../helpers/house.ts';
+
+let house: House;
+
+beforeEach(async () => {
+  house = await openHouse();
+  return () => house.close();
+});
+
+test.each(Object.keys(actions).filter((name) => actions[name]!.refusals.includes('not_allowed')))(
+  '%s refuses who is no admin, whatever the flow says',
+  async (name) => {
+    const actor = { id: 1n, name: null, language: 'en', roles: ['customer'] } as const;
+    await inTransaction(house.db, (tx) =>
+      expect(async () => actions[name]!.run(tx, { actor, input: {}, key: 'test' })).rejects.toThrow(
+        new Refusal('not_allowed'),
+      ),
+    );
+  },
+);
