@@ -9,7 +9,8 @@ async function runCommand(args: string[]): Promise<ExitCode> {
   const command = commands.find((c) => c.name.split(' ').every((word, i) => args[i] === word));
   if (!command) {
     const asked = args.length === 0 || args.includes('--help') || args.includes('-h');
-    const text = `Usage: karani COMMAND\n\n${commands.map(summaryLine).join('\n')}\n\nkarani COMMAND --help says more.\n`;
+    const lines = ['Usage: karani COMMAND', '', ...commands.map(summaryLine), ''];
+    const text = `${lines.join('\n')}\nkarani COMMAND --help says more.\n`;
     if (asked) process.stdout.write(text);
     else process.stderr.write(`There is no command "${args.join(' ')}".\n\n${text}`);
     return asked ? 0 : 2;

@@ -75,7 +75,7 @@ export const commands: readonly Command[] = [
   {
     name: 'inbox list',
     summary:
-      'What came, the newest first; --failed: given up; --rejected: what could not be read, and its head.',
+      'What came, the newest first; --failed: what was given up; --rejected: what could not be read.',
     options: {
       ...json,
       failed: { type: 'boolean' },
@@ -138,7 +138,8 @@ async function withDatabase(
   to_migrate = false,
 ): Promise<ExitCode | void> {
   const settings = readSettings(process.env);
-  // Beside a server that runs on this folder, its database; otherwise our own for as long as it takes.
+  // Beside a server that runs on this folder, its database; otherwise our own for as long as it
+  // takes.
   const running = settings.database_url ?? runningPostgresUrl(settings.data_dir);
   const own = running ? undefined : await startPostgres(settings.data_dir);
   const url = running ?? own?.url ?? '';

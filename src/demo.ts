@@ -4,7 +4,8 @@ import { addCustomer } from './customers/add.ts';
 import { issueInvoice } from './invoices/issue.ts';
 import { type Enrolment, enrol } from './people/enrol.ts';
 
-// The demo's small business: its people and rows, trade by trade. Its numbers are fixed, others rely on them.
+// The demo's small business: its people and rows, trade by trade. Its numbers are fixed, others
+// rely on them.
 
 const people: (Enrolment & { name: string })[] = [
   { msisdn: '254700000001', name: 'Wanjiru', roles: ['admin'] },

@@ -1,7 +1,10 @@
 import { registerC2bUrls } from './daraja/client.ts';
 import type { Settings } from './settings.ts';
 
-/** Tells M-Pesa where to send the payments of every shortcode. Throws ProviderError at the first refusal. */
+/**
+ * Tells M-Pesa where to send the payments of every shortcode. Throws ProviderError at the first
+ * refusal.
+ */
 export async function registerShortcodes(
   settings: Settings,
   daraja_url: string,

@@ -33,7 +33,9 @@ export const flows_folder = fileURLToPath(new URL('../flows', import.meta.url));
 /** What was started, in order; it is stopped in the opposite order. */
 type Stops = { name: string; stop: () => Promise<void> }[];
 
-/** Starts the roles and runs until it is told to stop (Ctrl-C, SIGTERM); then stops all in order. */
+/**
+ * Starts the roles and runs until it is told to stop (Ctrl-C, SIGTERM); then stops all in order.
+ */
 export async function serve(env: NodeJS.ProcessEnv, roles: readonly ServerRole[]): Promise<void> {
   if (roles.every((role) => role === 'whatsapp')) {
     throw new SetupError('The role whatsapp has nothing to do: no number is linked as a device.');
@@ -202,7 +204,8 @@ async function startTasks(
   stops.push({ name: 'tasks', stop: () => tasks.stop() });
 }
 
-// The demo tells M-Pesa at every start where to send its payments; elsewhere it is a command, done once.
+// The demo tells M-Pesa at every start where to send its payments; elsewhere it is a command, done
+// once.
 async function registerDemo(settings: Settings, daraja: string, public_url: string): Promise<void> {
   await registerShortcodes(settings, daraja, public_url).catch((error: unknown) => {
     log.warn({ error: messageOf(error) }, 'M-Pesa did not take our addresses: no payment comes');

@@ -73,8 +73,8 @@ function counted(metrics: Metrics): MiddlewareHandler {
   };
 }
 
-// A body that says how long it is cannot be longer: Node reads no more. Only one that does not say is counted
-// as it comes, which costs more than all the rest of a callback's answer.
+// A body that says how long it is cannot be longer: Node reads no more. Only one that does not say
+// is counted as it comes, which costs more than all the rest of a callback's answer.
 function limited(): MiddlewareHandler {
   // What is left of it is not read, so the connection is of no more use.
   const tooLong = (c: Context) => c.text('More than 64 KiB', 413, { connection: 'close' });
@@ -150,7 +150,8 @@ function cannotListen(error: Error, host: string, port: number): SetupError {
   );
 }
 
-// No new requests; those under way are answered, and what keeps a connection open for nothing is closed.
+// No new requests; those under way are answered, and what keeps a connection open for nothing is
+// closed.
 async function stopServer(server: Server): Promise<void> {
   const closed = new Promise<void>((done) => server.close(() => done()));
   server.closeIdleConnections();

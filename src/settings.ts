@@ -20,7 +20,9 @@ export interface Settings extends Omit<Config, 'environment'> {
   hosts: Hosts | undefined;
 }
 
-/** Reads the environment and the configuration file. Throws SetupError in lines that say what to do. */
+/**
+ * Reads the environment and the configuration file. Throws SetupError in lines that say what to do.
+ */
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const config = readConfig(env);
   const data_dir = resolve(env['KARANI_DATA'] ?? './data');

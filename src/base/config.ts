@@ -88,7 +88,10 @@ const real_hosts = {
   production: 'https://api.safaricom.co.ke',
 } as const;
 
-/** The services' hosts: DARAJA_BASE_URL and WHATSAPP_BASE_URL where they are set, else the real ones. */
+/**
+ * The services' hosts: DARAJA_BASE_URL and WHATSAPP_BASE_URL where they are set, else the real
+ * ones.
+ */
 export function hostsFor(environment: Config['environment'], env: NodeJS.ProcessEnv): Hosts {
   return {
     daraja: env['DARAJA_BASE_URL'] ?? real_hosts[environment],
@@ -97,8 +100,9 @@ export function hostsFor(environment: Config['environment'], env: NodeJS.Process
 }
 
 /**
- * Reads the configuration file, `${NAME}` taken from the environment. Undefined when there is none, which
- * means the demo. Throws SetupError with file, line and what was expected; every fault at once.
+ * Reads the configuration file, `${NAME}` taken from the environment. Undefined when there is none,
+ * which means the demo. Throws SetupError with file, line and what was expected; every fault at
+ * once.
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config | undefined {
   const named = env['KARANI_CONFIG'];
@@ -110,7 +114,10 @@ export function readConfig(env: NodeJS.ProcessEnv): Config | undefined {
   return parseConfig(readFileSync(path, 'utf8'), path, env);
 }
 
-/** Checks the text of a configuration file. Throws SetupError naming `path`, each line, and what it expects. */
+/**
+ * Checks the text of a configuration file. Throws SetupError naming `path`, each line, and what it
+ * expects.
+ */
 export function parseConfig(text: string, path: string, env: NodeJS.ProcessEnv): Config {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });

@@ -42,8 +42,9 @@ export function openDatabase(url: string, size = 32): Database {
 }
 
 /**
- * Keeps the loss of a connection from ending the process: whoever waits on it is told by the query, and the
- * pool opens another. Both handlers stay for good, since a connection may end while nobody looks at it.
+ * Keeps the loss of a connection from ending the process: whoever waits on it is told by the query,
+ * and the pool opens another. Both handlers stay for good, since a connection may end while nobody
+ * looks at it.
  */
 export function surviveLoss(pool: Pool): void {
   pool.on('error', (error) => {
@@ -99,7 +100,10 @@ const away_codes = /^(?:ECONN|ENOENT|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_
 // node-postgres names these by their words alone.
 const away_words = /connection terminated|timeout|not queryable|destroyed/i;
 
-/** Whether an error says that the database is out of reach, rather than that it refused what was asked. */
+/**
+ * Whether an error says that the database is out of reach, rather than that it refused what was
+ * asked.
+ */
 export function isAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error instanceof AggregateError) return error.errors.some(isAway);

@@ -41,8 +41,8 @@ const our_settings: Record<string, string> = {
   log_error_verbosity: 'terse',
 };
 
-// Held on one connection as long as we run; the server lets it go when that connection ends, be it by
-// kill -9. The number means nothing but this.
+// Held on one connection as long as we run; the server lets it go when that connection ends, be it
+// by kill -9. The number means nothing but this.
 const lock = 7_254_002;
 const no_answer_ms = 15_000;
 // The connection of a killed Karani ends a moment after it did.
@@ -50,9 +50,9 @@ const still_taken_ms = 1_000;
 const slow_start_ms = 3_000;
 
 /**
- * Starts the PostgreSQL of this data folder, or adopts the one that a killed Karani left running, and holds
- * the folder until `stop`. When the server ends meanwhile it is started again at the same address.
- * Throws SetupError, one line that says what to do.
+ * Starts the PostgreSQL of this data folder, or adopts the one that a killed Karani left running,
+ * and holds the folder until `stop`. When the server ends meanwhile it is started again at the same
+ * address. Throws SetupError, one line that says what to do.
  */
 export async function startPostgres(
   data_dir: string,
@@ -250,7 +250,9 @@ async function makeDatabase(client: Client): Promise<void> {
   if (found.rows.length === 0) await client.query(`create database ${database}`);
 }
 
-/** Port and the like are named because the environment's PGPORT, PGSSLMODE would count otherwise. */
+/**
+ * Port and the like are named because the environment's PGPORT, PGSSLMODE would count otherwise.
+ */
 function urlFor(socket_dir: string, name: string): string {
   const host = encodeURIComponent(socket_dir);
   return `postgres://karani@/${name}?host=${host}&port=${port}&sslmode=disable`;

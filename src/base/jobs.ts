@@ -5,7 +5,10 @@ import { surviveLoss, type Tx } from './db.ts';
 import { messageOf } from './errors.ts';
 import { log } from './log.ts';
 
-/** The background tasks, by the names that wake them. Each means "look": rows say what is to be done. */
+/**
+ * The background tasks, by the names that wake them. Each means "look": rows say what is to be
+ * done.
+ */
 export type Task = 'drain_payments' | 'take_turns' | 'send_outbox' | 'send_digest';
 
 /** Wakes a task once this commit is done. */
@@ -28,9 +31,10 @@ export interface Tasks {
 }
 
 /**
- * Runs the tasks when they are woken, and each of them every `sweep_ms` besides: a job that was lost, or
- * that a killed worker keeps locked, delays nothing for longer. A job is tried once and never fails,
- * since the rows it looks at carry their own attempts. `more` says no once it is to stop.
+ * Runs the tasks when they are woken, and each of them every `sweep_ms` besides: a job that was
+ * lost, or that a killed worker keeps locked, delays nothing for longer. A job is tried once and
+ * never fails, since the rows it looks at carry their own attempts. `more` says no once it is to
+ * stop.
  */
 export async function runTasks(
   url: string,
@@ -62,7 +66,8 @@ export async function runTasks(
   };
 }
 
-// The queue's connections are ours to open and to end: left to it, one that is lost can end the process.
+// The queue's connections are ours to open and to end: left to it, one that is lost can end the
+// process.
 function queuePool(url: string, size: number): Pool {
   const pool = new Pool({ connectionString: url, max: size, application_name: 'karani jobs' });
   surviveLoss(pool);
@@ -70,8 +75,8 @@ function queuePool(url: string, size: number): Pool {
 }
 
 /**
- * A task as something to be woken: woken while it runs, it looks once more when it is done. So a hundred
- * jobs for the same task cost as much as two.
+ * A task as something to be woken: woken while it runs, it looks once more when it is done. So a
+ * hundred jobs for the same task cost as much as two.
  */
 function oneAtATime(name: string, task: (more: () => boolean) => Promise<unknown>) {
   let running: Promise<void> | undefined;

@@ -10,9 +10,9 @@ const lock = 7_254_001;
 export type Environment = 'demo' | 'sandbox' | 'production';
 
 /**
- * Brings the database to the schema of this code: each file of migrations/ once, in order, each in a
- * transaction of its own. Stamps a new database with its environment.
- * Throws SetupError when the database is newer than the code or belongs to another environment.
+ * Brings the database to the schema of this code: each file of migrations/ once, in order, each in
+ * a transaction of its own. Stamps a new database with its environment. Throws SetupError when the
+ * database is newer than the code or belongs to another environment.
  */
 export async function migrate(pool: Pool, environment: Environment): Promise<number> {
   const client = await pool.connect();

@@ -99,8 +99,8 @@ export function openLog(folder: PostgresFolder): number {
 }
 
 /**
- * A short folder that only the server's user and root can enter, for its socket. `wanted`: the one that
- * addresses were told of already; it is made anew.
+ * A short folder that only the server's user and root can enter, for its socket. `wanted`: the one
+ * that addresses were told of already; it is made anew.
  */
 export function makeSocketDir(folder: PostgresFolder, wanted?: string): string {
   if (wanted) {

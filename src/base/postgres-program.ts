@@ -21,14 +21,14 @@ export interface Program {
 
 const execute = promisify(execFile);
 const nobody: Owner = { uid: 65_534, gid: 65_534 };
-// PostgreSQL refuses to run as root. In a namespace of its own root is called nobody, owns what root
-// owns, and has none of root's powers.
+// PostgreSQL refuses to run as root. In a namespace of its own root is called nobody, owns what
+// root owns, and has none of root's powers.
 const as_nobody = ['unshare', '--user', `--map-user=${nobody.uid}`];
 
 /**
- * Finds as whom PostgreSQL can run here. A normal user: as that user. Root: as the owner of the folder; or
- * as root by another name; or as nobody, from a copy of the program where its folder is closed to others.
- * `whose` is the user whom the folder belongs to, or will when it is new.
+ * Finds as whom PostgreSQL can run here. A normal user: as that user. Root: as the owner of the
+ * folder; or as root by another name; or as nobody, from a copy of the program where its folder is
+ * closed to others. `whose` is the user whom the folder belongs to, or will when it is new.
  */
 export async function findProgram(
   data_dir: string,
@@ -38,7 +38,8 @@ export async function findProgram(
   const bundled: Program = { bin_dir: await bundledFolder(), prefix: [] };
   const in_namespace: Program = { ...bundled, prefix: as_nobody };
   if (process.getuid?.() !== 0) {
-    // Without a name of its own (a container's made-up number) a user cannot make a database either.
+    // Without a name of its own (a container's made-up number) a user cannot make a database
+    // either.
     if ((await reach(bundled, data_dir)) === 'nameless') {
       return (await reach(in_namespace, data_dir)) === 'yes' ? in_namespace : bundled;
     }
@@ -75,8 +76,8 @@ export async function runTool(program: Program, tool: string, args: string[]): P
 }
 
 /**
- * Starts the server in a session of its own, so that a terminal's Ctrl-C does not reach it, with what it
- * says going to an open file rather than to a pipe that dies with us.
+ * Starts the server in a session of its own, so that a terminal's Ctrl-C does not reach it, with
+ * what it says going to an open file rather than to a pipe that dies with us.
  */
 export function spawnServer(program: Program, args: string[], log_fd: number): ChildProcess {
   const [file, ...rest] = commandLine(program, 'postgres', args);
@@ -122,7 +123,9 @@ function commandLine(program: Program, tool: string, args: string[]): [string, .
   return [first ?? tool, ...others];
 }
 
-/** Nothing of the caller's environment but PATH: PGPORT and its like would change what is started. */
+/**
+ * Nothing of the caller's environment but PATH: PGPORT and its like would change what is started.
+ */
 function circumstances(program: Program) {
   const env = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
   return { env, cwd: '/', ...program.owner };
@@ -151,7 +154,10 @@ function openToPass(data_dir: string): void {
   if (folder.uid === 0) chmodSync(data_dir, (folder.mode & 0o777) | 0o011);
 }
 
-/** A copy of the program in the data folder, for a user who cannot reach the place it was installed in. */
+/**
+ * A copy of the program in the data folder, for a user who cannot reach the place it was installed
+ * in.
+ */
 function copyProgram(bin_dir: string, data_dir: string): string {
   const native = dirname(bin_dir);
   const about = readFileSync(join(dirname(native), 'package.json'), 'utf8');

@@ -3,7 +3,9 @@ import { existsSync, readFileSync, readlinkSync, renameSync, writeFileSync } fro
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** The PostgreSQL server that runs on a folder of tables, as its own note postmaster.pid tells it. */
+/**
+ * The PostgreSQL server that runs on a folder of tables, as its own note postmaster.pid tells it.
+ */
 export interface Postmaster {
   pid: number;
   /** Where its socket is; empty while it has none yet. */
@@ -14,17 +16,19 @@ export interface Postmaster {
 // No system gives a process this number, so whoever looks for it finds that it has ended.
 const pid_of_nobody = 2_147_483_647;
 
-/** The server that runs on this folder now; undefined when none does, whatever a killed one left. */
+/**
+ * The server that runs on this folder now; undefined when none does, whatever a killed one left.
+ */
 export function runningPostmaster(cluster_dir: string): Postmaster | undefined {
   const note = readNote(cluster_dir);
   return note && servesFolder(note.pid, cluster_dir) ? note : undefined;
 }
 
 /**
- * What a killed server's note says of its socket, after making the note harmless: after a reboot its number
- * may belong to any process, and PostgreSQL would take that for a running server. Only the number is
- * replaced. The rest is how PostgreSQL finds out whether orphans of the old server still hold its memory,
- * which is why the note itself must stay.
+ * What a killed server's note says of its socket, after making the note harmless: after a reboot
+ * its number may belong to any process, and PostgreSQL would take that for a running server. Only
+ * the number is replaced. The rest is how PostgreSQL finds out whether orphans of the old server
+ * still hold its memory, which is why the note itself must stay.
  */
 export function disownStaleNote(cluster_dir: string): string | undefined {
   const note = readNote(cluster_dir);
@@ -59,7 +63,10 @@ export async function stopPostmaster(pid: number, cluster_dir: string): Promise<
   }
 }
 
-/** Whether this process is alive and a PostgreSQL that works in this folder, be the folder deleted or not. */
+/**
+ * Whether this process is alive and a PostgreSQL that works in this folder, be the folder deleted
+ * or not.
+ */
 export function servesFolder(pid: number, cluster_dir: string): boolean {
   if (!exists(pid)) return false;
   if (!existsSync('/proc/self/cwd')) return isNamedPostgres(pid);
@@ -67,7 +74,8 @@ export function servesFolder(pid: number, cluster_dir: string): boolean {
     const works_in = readlinkSync(`/proc/${pid}/cwd`);
     return works_in === cluster_dir || works_in === `${cluster_dir} (deleted)`;
   } catch (error) {
-    // It is somebody else's, and may be what it claims; one that has ended but lingers has no folder.
+    // It is somebody else's, and may be what it claims; one that has ended but lingers has no
+    // folder.
     return error instanceof Error && 'code' in error && error.code === 'EACCES';
   }
 }

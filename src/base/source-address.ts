@@ -1,8 +1,9 @@
 import { type BlockList, isIP } from 'node:net';
 
 /**
- * Where a request came from: the connection's own address, or, when that is a declared proxy, the nearest
- * address in X-Forwarded-For that is not one. What a stranger writes into that header counts for nothing.
+ * Where a request came from: the connection's own address, or, when that is a declared proxy, the
+ * nearest address in X-Forwarded-For that is not one. What a stranger writes into that header
+ * counts for nothing.
  */
 export function sourceAddress(
   connection: string | undefined,

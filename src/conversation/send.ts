@@ -17,7 +17,10 @@ export interface Sending {
   send: SendText;
 }
 
-/** Sends what is due in the outbox, one message a person at a time, until nothing is or `more` says no. */
+/**
+ * Sends what is due in the outbox, one message a person at a time, until nothing is or `more` says
+ * no.
+ */
 export async function sendOutbox(it: Sending, more: () => boolean): Promise<void> {
   while (more()) {
     const leased = await leaseMessages(it.db, at_once);

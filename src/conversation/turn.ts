@@ -37,8 +37,9 @@ export interface Said {
 const most_actions_a_turn = 20;
 
 /**
- * One turn: the person's session takes one input, its actions run in this commit, each in a savepoint, and
- * the session is written back. The caller holds the person's lock and lets the words leave after the commit.
+ * One turn: the person's session takes one input, its actions run in this commit, each in a
+ * savepoint, and the session is written back. The caller holds the person's lock and lets the words
+ * leave after the commit.
  */
 export async function takeTurn(tx: Tx, house: House, heard: Heard): Promise<Said> {
   const session = heard.afresh ? undefined : await loadSession(tx, heard);
@@ -61,7 +62,8 @@ function contextFor(house: House, heard: Heard, actor: Actor): Context {
 
 type Outcome = { value: unknown } | { refusal: string };
 
-// Deadlock and serialization failure: the whole commit runs again, so they are not the flow's to answer.
+// Deadlock and serialization failure: the whole commit runs again, so they are not the flow's to
+// answer.
 const whole_commit_again = new Set(['40001', '40P01']);
 
 async function runAction(

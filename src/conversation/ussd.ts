@@ -15,8 +15,8 @@ interface GatewaySession {
 }
 
 /**
- * One key press on USSD, answered in the request itself: the request without its secrets, the turn and its
- * answer in one commit. The same request again gets the same answer.
+ * One key press on USSD, answered in the request itself: the request without its secrets, the turn
+ * and its answer in one commit. The same request again gets the same answer.
  */
 export async function answerUssd(
   db: Db,

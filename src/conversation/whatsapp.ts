@@ -12,7 +12,10 @@ import { notify } from '../outbox/notify.ts';
 import { lockPersonAt } from '../people/find.ts';
 import { type House, takeTurn } from './turn.ts';
 
-/** Answers the WhatsApp messages that wait in the inbox; one process takes them in the order they came. */
+/**
+ * Answers the WhatsApp messages that wait in the inbox; one process takes them in the order they
+ * came.
+ */
 export async function takeTurns(
   db: Db,
   house: House,
@@ -57,9 +60,10 @@ async function answerAll(
 const like_a_secret = /^\s*\d[\d\s]{2,14}\s*$/;
 
 /**
- * Takes a webhook in which somebody answers a question for a PIN or a code. Such an answer is in no row: it
- * is used here, in the request, and what is kept of the webhook has it cut out. A webhook that was answered
- * already is taken too, and kept no second time, since its secret is not awaited any more. False: keep it.
+ * Takes a webhook in which somebody answers a question for a PIN or a code. Such an answer is in no
+ * row: it is used here, in the request, and what is kept of the webhook has it cut out. A webhook
+ * that was answered already is taken too, and kept no second time, since its secret is not awaited
+ * any more. False: keep it.
  */
 export async function takeSecretAnswers(
   db: Db,
@@ -106,7 +110,9 @@ async function lookAhead(
   return rows[0] ?? { answered: false, awaited: [] };
 }
 
-/** The webhook with the text of every message from these senders cut out, however it was written. */
+/**
+ * The webhook with the text of every message from these senders cut out, however it was written.
+ */
 function withoutTexts(body: string, senders: ReadonlySet<string>): string {
   return JSON.stringify(JSON.parse(body), function cut(this: unknown, key: string, value: unknown) {
     const from =

@@ -8,7 +8,10 @@ export interface NewCustomer {
   person_id: bigint | null;
 }
 
-/** Adds a customer with the two accounts that every customer has: what they owe, what they paid ahead. */
+/**
+ * Adds a customer with the two accounts that every customer has: what they owe, what they paid
+ * ahead.
+ */
 export async function addCustomer(tx: Tx, customer: NewCustomer): Promise<bigint> {
   const { id } = await tx
     .insertInto('customers')

@@ -21,8 +21,8 @@ export function customerIds(parties: string[]): bigint[] {
 }
 
 /**
- * Customer credit: the last of the dues, which takes what no other does. A customer's number, or their
- * phone number typed as the account, names the customer.
+ * Customer credit: the last of the dues, which takes what no other does. A customer's number, or
+ * their phone number typed as the account, names the customer.
  */
 export const creditDues: Dues = {
   kind: 'credit',

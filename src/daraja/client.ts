@@ -15,8 +15,8 @@ const Token = z.object({ access_token: z.string().min(1) });
 const Registered = z.object({ ResponseCode: z.string().regex(/^0+$/) });
 
 /**
- * Tells Daraja where to send the payments of a shortcode (C2B register URL). Safe to repeat in the sandbox;
- * in production Daraja takes it once. Throws ProviderError.
+ * Tells Daraja where to send the payments of a shortcode (C2B register URL). Safe to repeat in the
+ * sandbox; in production Daraja takes it once. Throws ProviderError.
  */
 export async function registerC2bUrls(
   app: DarajaApp,

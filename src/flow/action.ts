@@ -24,13 +24,16 @@ export const Money = z.string().regex(/^-?\d+\.\d\d$/);
 export interface ActionCall<Input> {
   actor: Actor;
   input: Input;
-  /** The same for a repeated turn, another for each visit of the step: what makes an action once-only. */
+  /**
+   * The same for a repeated turn, another for each visit of the step: what makes an action
+   * once-only.
+   */
   key: string;
 }
 
 /**
- * What a flow's `do` runs. `input` and `output` are what the loader checks `with` and the texts against;
- * every code in `refusals` must be handled by the step's `else`.
+ * What a flow's `do` runs. `input` and `output` are what the loader checks `with` and the texts
+ * against; every code in `refusals` must be handled by the step's `else`.
  */
 export interface Action {
   input: z.ZodObject;

@@ -107,7 +107,8 @@ function start(flows: Flows, name: string, id: string, ctx: Context, note?: stri
   return run(place, session, flow.first);
 }
 
-// A word that begins a flow and names an option of its first question ("kiswahili") answers that as well.
+// A word that begins a flow and names an option of its first question ("kiswahili") answers that as
+// well.
 function startBy(flows: Flows, name: string, text: string, id: string, ctx: Context): Turn {
   const turn = start(flows, name, id, ctx);
   if (turn.next !== 'wait') return turn;

@@ -22,11 +22,11 @@ export interface Drain {
 }
 
 /**
- * Works through what waits in the inbox from one source, oldest first, each batch in one commit with
- * everything it causes. When a batch fails its rows are tried one by one, so that one bad row never holds
- * the rest; that row is tried again later, and after 8 times is `failed`. Rows are locked while they are
- * worked on: several processes share the work, and a killed one loses none. Goes on until nothing waits or
- * `more` says no.
+ * Works through what waits in the inbox from one source, oldest first, each batch in one commit
+ * with everything it causes. When a batch fails its rows are tried one by one, so that one bad row
+ * never holds the rest; that row is tried again later, and after 8 times is `failed`. Rows are
+ * locked while they are worked on: several processes share the work, and a killed one loses none.
+ * Goes on until nothing waits or `more` says no.
  */
 export async function drainInbox(db: Db, drain: Drain, more: () => boolean): Promise<number> {
   let drained = 0;

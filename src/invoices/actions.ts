@@ -19,7 +19,9 @@ export const invoiceActions: Actions = {
   }),
 };
 
-/** What a person owes on invoices, has paid ahead, and what is open, the earliest due date first. */
+/**
+ * What a person owes on invoices, has paid ahead, and what is open, the earliest due date first.
+ */
 async function standing(db: Db, actor: Actor) {
   const { rows: invoices } = await sql<{
     number: string;

@@ -4,7 +4,8 @@ import { receivableOf, UNMATCHED } from '../ledger/chart.ts';
 import { postLedger } from '../ledger/post.ts';
 import type { Due, Dues, Named } from '../payments/due.ts';
 
-// "INV-20260203-0001" however it is typed: any case, any or no separators, with or without leading zeros.
+// "INV-20260203-0001" however it is typed: any case, any or no separators, with or without leading
+// zeros.
 const written = /\bINV(?:OICE)?[^0-9A-Z]*(\d{8})[^0-9A-Z]*0*(\d{1,6})\b/g;
 
 /** Invoices, as what money can pay. */

@@ -4,7 +4,10 @@ import { chart } from './chart.ts';
 
 export interface NewAccount {
   code: string;
-  /** Whose sub-account it is. One with an owner keeps its balance row by row; the others are derived. */
+  /**
+   * Whose sub-account it is. One with an owner keeps its balance row by row; the others are
+   * derived.
+   */
   owner?: { kind: 'customer'; id: bigint };
   /** The balance may not go below this, in cents. */
   floor_cents?: bigint;

@@ -10,7 +10,9 @@ export interface Posting {
 }
 
 export interface LedgerTransaction {
-  /** What this records and for what, "payment:NLJ7RT61SV:received". Posting it again does nothing. */
+  /**
+   * What this records and for what, "payment:NLJ7RT61SV:received". Posting it again does nothing.
+   */
   key: string;
   kind: string;
   effective_at: Date;
@@ -20,9 +22,9 @@ export interface LedgerTransaction {
 const not_null_violation = '23502';
 
 /**
- * Posts ledger transactions, each once: one whose key is already there is left alone when it says the
- * same, and is an error when it does not. All of them in one statement, since every payment comes by here.
- * Throws when an account is not open, and whatever the database's guards refuse.
+ * Posts ledger transactions, each once: one whose key is already there is left alone when it says
+ * the same, and is an error when it does not. All of them in one statement, since every payment
+ * comes by here. Throws when an account is not open, and whatever the database's guards refuse.
  */
 export async function postLedger(tx: Tx, transactions: LedgerTransaction[]): Promise<void> {
   if (transactions.length === 0) return;

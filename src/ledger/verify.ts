@@ -50,7 +50,8 @@ export const ledgerChecks: readonly Check[] = [
   finding(
     'the guards are in place and on',
     sql`
-      select g.tbl || '.' || g.trg || case when t.oid is null then ' is missing' else ' is not always on' end as found
+      select g.tbl || '.' || g.trg
+        || case when t.oid is null then ' is missing' else ' is not always on' end as found
       from unnest(${guards.map((g) => g[0])}::text[], ${guards.map((g) => g[1])}::text[]) as g(tbl, trg)
       left join pg_trigger t on t.tgname = g.trg and t.tgrelid = to_regclass(g.tbl)
       where t.oid is null or t.tgenabled <> 'A'`,
@@ -59,8 +60,11 @@ export const ledgerChecks: readonly Check[] = [
     'the constraints that guard money are in place',
     sql`
       select g.tbl || '.' || g.name || ' is missing' as found
-      from unnest(${constraints.map((c) => c[0])}::text[], ${constraints.map((c) => c[1])}::text[]) as g(tbl, name)
-      left join pg_constraint c on c.conname = g.name and c.conrelid = to_regclass(g.tbl) and c.convalidated
+      from unnest(
+        ${constraints.map((c) => c[0])}::text[],
+        ${constraints.map((c) => c[1])}::text[]) as g(tbl, name)
+      left join pg_constraint c
+        on c.conname = g.name and c.conrelid = to_regclass(g.tbl) and c.convalidated
       where c.oid is null`,
   ),
   {
@@ -85,7 +89,8 @@ export const ledgerChecks: readonly Check[] = [
                           order by p.line) as lines
         from postings p where p.ledger_transaction_id = t.id
       ) l on true
-      where ledger_content_hash(t.kind, t.effective_at, t.reverses_id, l.lines) is distinct from t.content_hash
+      where ledger_content_hash(t.kind, t.effective_at, t.reverses_id, l.lines)
+            is distinct from t.content_hash
       limit 20`,
   ),
   finding(

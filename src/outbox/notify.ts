@@ -9,8 +9,9 @@ export type Message = { key: string; person_id: bigint } & (
 );
 
 /**
- * Queues messages in this commit; they are sent after it. The key says what is told and to whom, and a
- * message under the same key is queued once. Money in `values` is a decimal string of shillings.
+ * Queues messages in this commit; they are sent after it. The key says what is told and to whom,
+ * and a message under the same key is queued once. Money in `values` is a decimal string of
+ * shillings.
  */
 export async function notify(tx: Tx, messages: Message[]): Promise<void> {
   if (messages.length === 0) return;

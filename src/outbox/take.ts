@@ -18,8 +18,8 @@ export interface Leased {
 const lease = '20 seconds';
 
 /**
- * Leases the oldest due message of each of up to `count` persons. A person never has two in flight, so
- * messages arrive in order and a crash at the wrong instant repeats one at most.
+ * Leases the oldest due message of each of up to `count` persons. A person never has two in flight,
+ * so messages arrive in order and a crash at the wrong instant repeats one at most.
  */
 export async function leaseMessages(db: Db, count: number): Promise<Leased[]> {
   const { rows } = await sql<Leased>`
@@ -54,8 +54,8 @@ export async function leaseMessages(db: Db, count: number): Promise<Leased[]> {
 }
 
 /**
- * How an attempt to send ended. `later`: it was not sent, and is tried for a day. `unsure`: it may have been
- * sent, and is repeated twice at most. `never`: trying again will not help.
+ * How an attempt to send ended. `later`: it was not sent, and is tried for a day. `unsure`: it may
+ * have been sent, and is repeated twice at most. `never`: trying again will not help.
  */
 export type Sent = { id: bigint; attempts: number } & (
   | { outcome: 'sent'; provider_id: string }
@@ -66,8 +66,8 @@ const most_doubts = 3;
 const given_up_after = '1 day';
 
 /**
- * Records how attempts ended, unless somebody else has leased the message since. What is given up stays,
- * visible as failed.
+ * Records how attempts ended, unless somebody else has leased the message since. What is given up
+ * stays, visible as failed.
  */
 export async function recordSent(db: Db, results: Sent[]): Promise<void> {
   if (results.length === 0) return;

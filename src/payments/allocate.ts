@@ -5,7 +5,10 @@ import type { Allocation, Dues, Party } from './due.ts';
 import type { NewPayment } from './hearing.ts';
 import { type Decision, matchPayment } from './match.ts';
 
-/** A payment and what it paid. `payer_id` is the person whose number it came from, when we know them. */
+/**
+ * A payment and what it paid. `payer_id` is the person whose number it came from, when we know
+ * them.
+ */
 export interface Allocated {
   payment: NewPayment;
   decision: Decision;
@@ -19,7 +22,9 @@ export interface Payer {
   msisdn: string;
 }
 
-/** Finds what each payment pays, and pays it. A payment of an unknown shortcode waits for a person. */
+/**
+ * Finds what each payment pays, and pays it. A payment of an unknown shortcode waits for a person.
+ */
 export async function allocatePayments(
   tx: Tx,
   dues: readonly Dues[],

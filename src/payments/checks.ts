@@ -58,7 +58,8 @@ export const paymentChecks: readonly Check[] = [
     sql`
       select 'payments leave ' || p.cents || ' and ${sql.raw(UNMATCHED)} holds ' || l.cents as found
       from (select coalesce(sum(amount_cents - allocated_cents), 0) as cents from payments) p,
-           (select coalesce(sum(case when c.code = ${UNMATCHED} then amount_cents else -amount_cents end), 0) as cents
+           (select coalesce(sum(
+                     case when c.code = ${UNMATCHED} then amount_cents else -amount_cents end), 0) as cents
             from postings
             join accounts c on c.id = credit_account_id
             join accounts d on d.id = debit_account_id

@@ -32,10 +32,16 @@ export interface Allocation {
   paid_at: Date;
 }
 
-/** What a trade offers for money to pay. Each is one object in registry.ts; payments never imports a trade. */
+/**
+ * What a trade offers for money to pay. Each is one object in registry.ts; payments never imports a
+ * trade.
+ */
 export interface Dues {
   kind: string;
-  /** The references of this trade in what a payer typed, each in its one canonical form. No database. */
+  /**
+   * The references of this trade in what a payer typed, each in its one canonical form. No
+   * database.
+   */
   referencesIn: (typed: string) => string[];
   /** What these references name, paid or not. */
   find: (db: Db, references: string[]) => Promise<Named[]>;

@@ -56,8 +56,8 @@ function hearingOf(row: Kept): Hearing {
 const digest_every = '1 minute';
 
 /**
- * Tells the admins of the payments that came too thick to be told one by one: a digest a minute at most,
- * counted from the first that waits.
+ * Tells the admins of the payments that came too thick to be told one by one: a digest a minute at
+ * most, counted from the first that waits.
  */
 export async function sendDigest(db: Db): Promise<void> {
   await inTransaction(db, async (tx) => {

@@ -30,9 +30,9 @@ const close_enough_cents = 1_000n;
 const most_suggestions = 3;
 
 /**
- * Finds what a payment pays: by the reference typed, then by the payer's number; when neither is certain,
- * nothing, and a person decides. Takes what it decides out of the world, so that the next payment of the
- * same batch finds the rest.
+ * Finds what a payment pays: by the reference typed, then by the payer's number; when neither is
+ * certain, nothing, and a person decides. Takes what it decides out of the world, so that the next
+ * payment of the same batch finds the rest.
  */
 export function matchPayment(it: ToMatch, world: World): Decision {
   const choice = byReference(it, world) ?? byPayer(it, world);
@@ -54,7 +54,8 @@ function byReference(it: ToMatch, world: World): Choice | undefined {
   if (!first) return undefined;
   const parties = new Set(named.map((n) => n.party));
   const dues = new Set(named.flatMap((n) => (n.due === null ? [] : [nameOf(n.due)])));
-  // Two references, or one number of two customers. A customer's number beside their invoice's is one.
+  // Two references, or one number of two customers. A customer's number beside their invoice's is
+  // one.
   const unknown = it.references.length - new Set(named.map((n) => n.reference)).size;
   if (parties.size > 1 || dues.size > 1 || unknown > 0) {
     return { rule: 'unmatched', also: named.map((n) => n.reference).slice(0, most_suggestions) };

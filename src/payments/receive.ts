@@ -15,8 +15,9 @@ export interface ReceiveSettings {
 }
 
 /**
- * Receives payments from any number of hearings of them: recorded, matched, allocated, on the books, and
- * the messages about them queued, all in this commit. A payment heard of before changes nothing.
+ * Receives payments from any number of hearings of them: recorded, matched, allocated, on the
+ * books, and the messages about them queued, all in this commit. A payment heard of before changes
+ * nothing.
  */
 export async function receivePayments(
   tx: Tx,

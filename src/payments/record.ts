@@ -17,9 +17,9 @@ export interface Recorded {
 }
 
 /**
- * Records hearings: each receipt makes one payment, and its money is in 2040 until it is matched. A repeat
- * adds what it knows; another amount or shortcode under the same receipt is kept as a conflict and posts
- * nothing. `money_accounts` says where each of our shortcodes keeps its money.
+ * Records hearings: each receipt makes one payment, and its money is in 2040 until it is matched. A
+ * repeat adds what it knows; another amount or shortcode under the same receipt is kept as a
+ * conflict and posts nothing. `money_accounts` says where each of our shortcodes keeps its money.
  */
 export async function recordPayments(
   tx: Tx,

@@ -37,8 +37,9 @@ export function paymentHooks({ db, keep, sourceOf }: PaymentDoors): Hono {
     return c.json(accepted);
   });
 
-  // Asked before a payment where Safaricom has switched that on. What cannot be judged is accepted, and
-  // nothing is judged yet: what breaks a rule is recorded and flagged when its confirmation comes.
+  // Asked before a payment where Safaricom has switched that on. What cannot be judged is accepted,
+  // and nothing is judged yet: what breaks a rule is recorded and flagged when its confirmation
+  // comes.
   routes.post('/c2b/validation', (c) => c.json({ ResultCode: '0', ResultDesc: 'Accepted' }));
 
   return routes;
@@ -46,8 +47,8 @@ export function paymentHooks({ db, keep, sourceOf }: PaymentDoors): Hono {
 
 const alert_every_ms = 10 * 60 * 1000;
 
-// Kept, since money may have moved; when it came from where Daraja's calls may come from, the admins are told,
-// once in ten minutes however many there are.
+// Kept, since money may have moved; when it came from where Daraja's calls may come from, the
+// admins are told, once in ten minutes however many there are.
 async function reject(
   db: Db,
   allowed: boolean,

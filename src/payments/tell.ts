@@ -95,8 +95,9 @@ function adminAlert(it: Allocated, person_id: bigint): Message {
 }
 
 /**
- * Whoever owed is told what is left; a payer who is somebody else is thanked for what they did and no more,
- * since another's debt is not theirs to read. M-Pesa often hides who paid, and then there is only the first.
+ * Whoever owed is told what is left; a payer who is somebody else is thanked for what they did and
+ * no more, since another's debt is not theirs to read. M-Pesa often hides who paid, and then there
+ * is only the first.
  */
 function thanks(it: Allocated): Message[] {
   const { payment, decision, payer } = it;
@@ -151,14 +152,17 @@ function summary(it: Allocated) {
   };
 }
 
-/** "+254722000000 (KAMAU)": the number as far as M-Pesa gives it or we know it, and M-Pesa's name. */
+/**
+ * "+254722000000 (KAMAU)": the number as far as M-Pesa gives it or we know it, and M-Pesa's name.
+ */
 function payerInWords({ payment, payer }: Allocated): string {
   const clear = payment.payer_msisdn ?? payer?.msisdn;
   const number = clear ? `+${clear}` : unstarred(payment.payer_masked ?? '');
   return payment.payer_name ? `${number} (${payment.payer_name})` : number;
 }
 
-// "2547 ***** 126" without the stars, which are bold on WhatsApp. A masked hash says nothing to anybody.
+// "2547 ***** 126" without the stars, which are bold on WhatsApp. A masked hash says nothing to
+// anybody.
 function unstarred(masked: string): string {
   if (masked === '' || masked.length > 20) return '-';
   return masked.replace(/^254/, '0').replace(/\s*\*+\s*/g, 'xxx');

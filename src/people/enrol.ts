@@ -14,9 +14,10 @@ export interface Enrolment {
 const lock = 7_254_003;
 
 /**
- * Makes sure that these numbers are known, each with its roles, and can be reached on WhatsApp under the
- * same number. For what the operator vouches for: the numbers in the configuration, and the demo's people.
- * Who is known keeps their name and language. Returns the persons' ids in the same order.
+ * Makes sure that these numbers are known, each with its roles, and can be reached on WhatsApp
+ * under the same number. For what the operator vouches for: the numbers in the configuration, and
+ * the demo's people. Who is known keeps their name and language. Returns the persons' ids in the
+ * same order.
  */
 export async function enrol(tx: Tx, people: Enrolment[]): Promise<bigint[]> {
   await sql`select pg_advisory_xact_lock(${lock})`.execute(tx);

@@ -6,9 +6,9 @@ import type { Actor } from '../flow/action.ts';
 type AddressKind = 'msisdn' | 'whatsapp';
 
 /**
- * The person behind an address, locked until the commit, so that one person's turns follow each other
- * whatever the channel and the process. Somebody new is written down, with no role yet but with a
- * language to remember; `name` is what the channel calls them.
+ * The person behind an address, locked until the commit, so that one person's turns follow each
+ * other whatever the channel and the process. Somebody new is written down, with no role yet but
+ * with a language to remember; `name` is what the channel calls them.
  */
 export async function lockPersonAt(
   tx: Tx,

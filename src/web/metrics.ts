@@ -4,7 +4,10 @@ import type { Db } from '../base/db.ts';
 
 export interface Metrics {
   registry: Registry;
-  /** Counts an answer at a callback door: 'c2b', 'whatsapp', 'ussd', or 'unknown' for a wrong secret. */
+  /**
+   * Counts an answer at a callback door: 'c2b', 'whatsapp', 'ussd', or 'unknown' for a wrong
+   * secret.
+   */
   answered: (door: string, status: number) => void;
 }
 

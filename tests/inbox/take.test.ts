@@ -22,11 +22,15 @@ test('a row that another worker holds is passed over, not waited for', async () 
   await house.hook('c2b/confirmation', confirmation({ TransID: 'HELDROW001' }));
   await house.hook('c2b/confirmation', confirmation({ TransID: 'FREEROW002' }));
   let draining: Promise<number> | undefined;
-  await inTransaction(house.db, async (tx) => {
-    await sql`select 1 from inbox order by id limit 1 for update`.execute(tx);
-    draining = house.drain();
-    expect(await Promise.race([draining, sleep(2_000, 'it waits')])).toBe(1);
-  }).finally(() => draining);
+  try {
+    await inTransaction(house.db, async (tx) => {
+      await sql`select 1 from inbox order by id limit 1 for update`.execute(tx);
+      draining = house.drain();
+      expect(await Promise.race([draining, sleep(2_000, 'it waits')])).toBe(1);
+    });
+  } finally {
+    await draining;
+  }
 });
 
 test('a row that fails eight times is given up, and the admins are told of the payment', async () => {

@@ -2,7 +2,10 @@ import { z } from 'zod';
 import { keyedHash } from '../../base/secrets.ts';
 import { msisdnFrom } from '../../base/phone.ts';
 
-/** What Africa's Talking posts for each key press: five form fields, `text` with every answer so far. */
+/**
+ * What Africa's Talking posts for each key press: five form fields, `text` with every answer so
+ * far.
+ */
 export const UssdRequest = z.object({
   sessionId: z.string().regex(/^[\x21-\x7e]{1,128}$/),
   serviceCode: z.string().max(40),
@@ -19,7 +22,10 @@ export const UssdRequest = z.object({
 
 export type UssdRequest = z.output<typeof UssdRequest>;
 
-/** What was kept of the `text` before: enough to tell the new answer apart, nothing that was answered. */
+/**
+ * What was kept of the `text` before: enough to tell the new answer apart, nothing that was
+ * answered.
+ */
 export interface Heard {
   text_length: number;
   text_hash: string;

@@ -19,8 +19,8 @@ const Refused = z.object({ error: z.object({ code: z.number(), message: z.string
 const retryable_codes = new Set([1, 2, 4, 80007, 130429, 131000, 131016, 131056, 131057]);
 
 /**
- * Sends a text and returns the message's id. Throws ProviderError: `refused` will not help to repeat,
- * `retryable` did nothing, `unknown` may have been sent.
+ * Sends a text and returns the message's id. Throws ProviderError: `refused` will not help to
+ * repeat, `retryable` did nothing, `unknown` may have been sent.
  */
 export async function sendText(number: CloudNumber, to: string, text: string): Promise<string> {
   const url = `${number.base_url}/${number.graph_version}/${number.phone_number_id}/messages`;

@@ -17,7 +17,10 @@ const poll_ms = 250;
 const beat_ms = 15_000;
 const snapshot_size = 30;
 
-/** Opens the feed. One look at the database serves all listeners, and nobody looks when none listens. */
+/**
+ * Opens the feed. One look at the database serves all listeners, and nobody looks when none
+ * listens.
+ */
 export function openFeed(db: Db): Feed {
   // What the listeners have been told, by id; undefined while nobody listens.
   let told: { all: Happening[]; prints: Map<string, string> } | undefined;

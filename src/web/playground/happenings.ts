@@ -4,8 +4,8 @@ import type { Db } from '../../base/db.ts';
 import { decimalFromCents } from '../../base/money.ts';
 
 /**
- * Something that the live strip shows, as it stands now: the same `id` comes again when its state has
- * changed. `receipt` ties together what one payment caused. Amounts are shillings, "500.00".
+ * Something that the live strip shows, as it stands now: the same `id` comes again when its state
+ * has changed. `receipt` ties together what one payment caused. Amounts are shillings, "500.00".
  */
 export type Happening = { id: string; at: Date; receipt: string | null } & (
   | {
@@ -56,8 +56,9 @@ const longest_body = 4_000;
 const order = ['callback', 'payment', 'ledger', 'message'] as const;
 
 /**
- * The newest rows of each kind, oldest first. Read anew each time rather than from where the last look
- * ended: ids are given before the commit, so a cursor would miss rows whose commit was the later one.
+ * The newest rows of each kind, oldest first. Read anew each time rather than from where the last
+ * look ended: ids are given before the commit, so a cursor would miss rows whose commit was the
+ * later one.
  */
 export async function newestHappenings(db: Db): Promise<Happening[]> {
   // One after the other, so that the page never holds more than one connection.

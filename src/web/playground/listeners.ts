@@ -1,7 +1,9 @@
 /** The open pages, each at the end of a stream of server-sent events. */
 export interface Listeners {
   size: () => number;
-  /** A stream for one more page, which is first told `greeting`; undefined when there is no room. */
+  /**
+   * A stream for one more page, which is first told `greeting`; undefined when there is no room.
+   */
   add: (greeting: string) => Response | undefined;
   tell: (text: string) => void;
   /** Ends every stream, and lets nobody in any more. */
