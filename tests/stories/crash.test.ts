@@ -133,6 +133,7 @@ test(
       expect(truth.filter((t) => !t.delivered)).toEqual([]);
       await settled(url);
 
+      const repeats: number[] = [];
       for (const admin of admins) {
         const chat = await getJson<{ direction: string; text: string }[]>(
           `${sim}/sim/whatsapp?phone=${admin}`,
@@ -140,7 +141,11 @@ test(
         const told = chat.flatMap(({ text }) => /Receipt: (\w+)/.exec(text)?.[1] ?? []);
         expect(new Set(told)).toEqual(new Set(truth.map((t) => t.receipt)));
         expect(told.length - payments).toBeLessThanOrEqual(kills);
+        repeats.push(told.length - payments);
       }
+      console.log(
+        `${answered.length} of ${payments} answered before redelivery, ${kills} kills, repeats of alerts: ${repeats.join(' and ')}`,
+      );
       expect(await server.stop()).toBe(0);
       server = undefined;
 
