@@ -2,8 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 
-const root = new URL('../../', import.meta.url).pathname;
+const root = fileURLToPath(new URL('../../', import.meta.url));
 
 export interface Running {
   url: string;
@@ -35,6 +36,7 @@ export async function runKarani(
       const found = /(http:\/\/127\.0\.0\.1:\d+)/.exec(line)?.[1];
       if (found) done(found);
     });
+    child.once('error', failed);
     void exited.then(([code]) => failed(new Error(`It ended with ${code}:\n${output}`)));
   });
   return {
