@@ -156,14 +156,17 @@ async function withDatabase(
   }
 }
 
-async function registerUrls(): Promise<void> {
+async function registerUrls(): Promise<ExitCode> {
   const settings = readSettings(process.env);
   if (!settings.hosts || !settings.public_url) {
     throw new SetupError('PUBLIC_URL is needed: the address at which M-Pesa reaches this server.');
   }
-  await registerShortcodes(settings, settings.hosts.daraja, settings.public_url);
-  const numbers = settings.shortcodes.map((shortcode) => shortcode.number).join(', ');
-  print(`M-Pesa sends the payments of ${numbers} to ${settings.public_url}.`);
+  const results = await registerShortcodes(settings, settings.hosts.daraja, settings.public_url);
+  for (const { shortcode, refused } of results) {
+    if (refused) process.stderr.write(`${shortcode}: M-Pesa did not take it (${refused}).\n`);
+    else print(`${shortcode}: M-Pesa sends its payments here.`);
+  }
+  return results.some((it) => it.refused) ? 1 : 0;
 }
 
 async function verifyLedger(db: Db, as_json: boolean): Promise<ExitCode> {
@@ -200,7 +203,10 @@ async function listRejected(db: Db, limit: number, as_json: boolean): Promise<vo
 }
 
 async function listInbox(db: Db, values: Values): Promise<void> {
-  const limit = Math.min(Number(values['limit'] ?? 20) || 20, 1_000);
+  const limit = Number(values['limit'] ?? 20);
+  if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) {
+    throw new SetupError('--limit is a whole number from 1 to 1000.');
+  }
   if (values['rejected'] === true) return listRejected(db, limit, values['json'] === true);
   const rows = await db
     .selectFrom('inbox')

@@ -1,18 +1,29 @@
+import { messageOf } from './base/errors.ts';
 import { registerC2bUrls } from './daraja/client.ts';
 import type { Settings } from './settings.ts';
 
 /**
- * Tells M-Pesa where to send the payments of every shortcode. Throws ProviderError at the first
- * refusal.
+ * What M-Pesa said to the addresses of one shortcode; `refused` is its reason when it did not take
+ * them.
+ */
+export interface Registered {
+  shortcode: string;
+  refused: string | undefined;
+}
+
+/**
+ * Tells M-Pesa where to send the payments of every shortcode; one that it refuses does not stop the
+ * others.
  */
 export async function registerShortcodes(
   settings: Settings,
   daraja_url: string,
   public_url: string,
-): Promise<void> {
+): Promise<Registered[]> {
   const base = `${public_url}/hooks/${settings.hooks.daraja[0]}/c2b`;
+  const results: Registered[] = [];
   for (const shortcode of settings.shortcodes) {
-    await registerC2bUrls(
+    const refused = await registerC2bUrls(
       { ...shortcode, base_url: daraja_url },
       {
         version: shortcode.c2b_version,
@@ -20,6 +31,8 @@ export async function registerShortcodes(
         confirmation_url: `${base}/confirmation`,
         validation_url: `${base}/validation`,
       },
-    );
+    ).then(() => undefined, messageOf);
+    results.push({ shortcode: shortcode.number, refused });
   }
+  return results;
 }

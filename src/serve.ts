@@ -130,13 +130,15 @@ async function checkDatabase(db: Db, url: string): Promise<void> {
 
 /** Where each of our shortcodes keeps its money, as ledger account codes. */
 function moneyAccounts(settings: Settings): Map<string, string> {
-  return new Map(
-    settings.shortcodes.flatMap((s) => {
-      const account = moneyAccount(s.number, s.kind);
-      // A till's payments may be reported under its head office's number.
-      return [s.number, ...(s.store ? [s.store] : [])].map((number) => [number, account] as const);
-    }),
+  const accounts = new Map(
+    settings.shortcodes.map((s) => [s.number, moneyAccount(s.number, s.kind)] as const),
   );
+  // A till's payments may be reported under its head office's number.
+  for (const { number, store } of settings.shortcodes) {
+    const account = accounts.get(number);
+    if (store && account && !accounts.has(store)) accounts.set(store, account);
+  }
+  return accounts;
 }
 
 function houseValues(settings: Settings): Record<string, string> {
@@ -207,9 +209,9 @@ async function startTasks(
 // The demo tells M-Pesa at every start where to send its payments; elsewhere it is a command, done
 // once.
 async function registerDemo(settings: Settings, daraja: string, public_url: string): Promise<void> {
-  await registerShortcodes(settings, daraja, public_url).catch((error: unknown) => {
-    log.warn({ error: messageOf(error) }, 'M-Pesa did not take our addresses: no payment comes');
-  });
+  for (const { shortcode, refused } of await registerShortcodes(settings, daraja, public_url)) {
+    if (refused) log.warn({ shortcode, refused }, 'M-Pesa did not take our addresses');
+  }
 }
 
 function announce(settings: Settings, url: string): void {

@@ -102,10 +102,13 @@ function sourceReader(settings: Settings) {
 
 /** The one place where what was thrown becomes an answer; nobody is shown what it was. */
 function answerError(error: Error, c: Context): Response {
-  // Whoever asked has hung up, and nobody hears an answer.
-  if (c.req.raw.signal.aborted) return c.text('', 400);
   const away = isAway(error);
-  log.error({ error: messageOf(error), status: away ? 503 : 500 }, 'a request failed');
+  // Whoever has hung up failed by themselves, and nobody hears an answer.
+  const hung_up = c.req.raw.signal.aborted && !away;
+  log[hung_up ? 'info' : 'error'](
+    { error: messageOf(error), status: away ? 503 : 500, hung_up },
+    'a request failed',
+  );
   return away
     ? c.text('Not available at the moment, please try again', 503, { 'retry-after': '5' })
     : c.text('We have a problem on our side', 500);

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { clock } from '../base/clock.ts';
 import { type Db, type Tx, inTransaction } from '../base/db.ts';
 import { assert } from '../base/errors.ts';
 import { sha256 } from '../base/secrets.ts';
@@ -58,6 +59,7 @@ async function answerAll(
 
 // What could be a PIN or a code, were it asked for.
 const like_a_secret = /^\s*\d[\d\s]{2,14}\s*$/;
+const longest_wait_ms = 2_000;
 
 /**
  * Takes a webhook in which somebody answers a question for a PIN or a code. Such an answer is in no
@@ -73,12 +75,17 @@ export async function takeSecretAnswers(
   from_ip: string | null,
 ): Promise<boolean> {
   const messages = messagesOf(webhook);
-  // What was written just before may be what leads to the question.
-  if (messages.some((m) => like_a_secret.test(m.text ?? ''))) await takeTurns(db, house);
+  const suspect = messages.filter((m) => like_a_secret.test(m.text ?? ''));
+  if (suspect.length > 0) await finishEarlierTurns(db, house);
   const { answered, awaited } = await lookAhead(db, messages);
-  if (answered) return true;
-  if (awaited.length === 0) return false;
-  const kept = withoutTexts(body, new Set(awaited));
+  if (messages.length > 0 && answered.size === messages.length) return true;
+  // Beside others, it may answer what one of those leads to, or be one that was answered before.
+  const among_others = suspect.length > 0 && messages.length > 1;
+  if (awaited.size === 0 && !among_others) return false;
+  const cut = messages.filter(
+    (m) => awaited.has(m.from) || answered.has(m.id) || (among_others && suspect.includes(m)),
+  );
+  const kept = withoutTexts(body, new Set(cut.map((m) => m.id)));
   await inTransaction(db, async (tx) => {
     const { rows } = await sql<{ id: bigint }>`
       insert into inbox (source, body, body_hash, from_ip, state, done_at)
@@ -93,31 +100,36 @@ export async function takeSecretAnswers(
   return true;
 }
 
+// What was written just before may be what leads to the question: it is answered first, and what
+// another process is answering this moment is waited for.
+async function finishEarlierTurns(db: Db, house: House): Promise<void> {
+  const until = clock.now().getTime() + longest_wait_ms;
+  await takeTurns(db, house, () => clock.now().getTime() < until);
+  await sql`
+    select 1 from inbox where state = 'new' and source = 'whatsapp' and due_at <= now() for share
+  `.execute(db);
+}
+
 async function lookAhead(
   db: Db,
   messages: WhatsAppMessage[],
-): Promise<{ answered: boolean; awaited: string[] }> {
-  if (messages.length === 0) return { answered: false, awaited: [] };
-  const { rows } = await sql<{ answered: boolean; awaited: string[] }>`
-    select (select count(*) from turns where key = any(${messages.map((m) => `whatsapp:${m.id}`)}::text[]))
-             = ${messages.length} as answered,
+): Promise<{ answered: Set<string>; awaited: Set<string> }> {
+  const keys = messages.map((m) => `whatsapp:${m.id}`);
+  const { rows } = await sql<{ answered: string[]; awaited: string[] }>`
+    select array(select substr(key, 10) from turns where key = any(${keys}::text[])) as answered,
            array(
-             select a.value from addresses a
-             join sessions s on s.person_id = a.person_id and s.channel = 'whatsapp' and s.awaits_secret
-             where a.kind = 'whatsapp' and a.value = any(${messages.map((m) => m.from)}::text[])
+             select a.value from addresses a join sessions s on s.person_id = a.person_id
+             where s.channel = 'whatsapp' and s.awaits_secret
+               and a.kind = 'whatsapp' and a.value = any(${messages.map((m) => m.from)}::text[])
            ) as awaited
   `.execute(db);
-  return rows[0] ?? { answered: false, awaited: [] };
+  return { answered: new Set(rows[0]?.answered), awaited: new Set(rows[0]?.awaited) };
 }
 
-/**
- * The webhook with the text of every message from these senders cut out, however it was written.
- */
-function withoutTexts(body: string, senders: ReadonlySet<string>): string {
+/** The webhook with what these messages say cut out, however it was written. */
+function withoutTexts(body: string, ids: ReadonlySet<string>): string {
   return JSON.stringify(JSON.parse(body), function cut(this: unknown, key: string, value: unknown) {
-    const from =
-      typeof this === 'object' && this !== null && 'from' in this ? String(this.from) : '';
-    const theirs = senders.has(from.replace(/^\+/, ''));
-    return theirs && !['from', 'id', 'timestamp', 'type'].includes(key) ? '[cut]' : value;
+    const id = typeof this === 'object' && this !== null && 'id' in this ? String(this.id) : '';
+    return ids.has(id) && !['from', 'id', 'timestamp', 'type'].includes(key) ? '[cut]' : value;
   });
 }

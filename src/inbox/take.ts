@@ -64,10 +64,18 @@ async function drainOneByOne(db: Db, drain: Drain): Promise<number> {
         await markDone(tx, [row]);
       } catch (error) {
         const state = await markFailed(tx, row, messageOf(error));
-        if (state === 'failed') await drain.gaveUp?.(tx, row);
+        if (state === 'failed') await tellGivenUp(tx, drain, row);
       }
     }
     return rows.length;
+  });
+}
+
+// Telling of it must not bring the row back.
+async function tellGivenUp(tx: Tx, { gaveUp }: Drain, row: Kept): Promise<void> {
+  if (!gaveUp) return;
+  await inSavepoint(tx, () => gaveUp(tx, row)).catch((error: unknown) => {
+    log.error({ inbox_id: String(row.id), error: messageOf(error) }, 'nobody could be told of it');
   });
 }
 

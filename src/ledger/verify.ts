@@ -43,6 +43,8 @@ const constraints = [
   ['payments', 'never_over_allocated'],
   ['invoices', 'never_over_applied'],
   ['outbox', 'outbox_key_key'],
+  ['inbox', 'inbox_source_body_hash_key'],
+  ['hearings', 'hearings_pkey'],
 ] as const;
 
 /** What the ledger can prove about itself. The trades add what ties their own tables to it. */

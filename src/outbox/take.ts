@@ -55,14 +55,15 @@ export async function leaseMessages(db: Db, count: number): Promise<Leased[]> {
 
 /**
  * How an attempt to send ended. `later`: it was not sent, and is tried for a day. `unsure`: it may
- * have been sent, and is repeated twice at most. `never`: trying again will not help.
+ * have been sent, and is repeated three times at most. `never`: trying again will not help.
  */
 export type Sent = { id: bigint; attempts: number } & (
   | { outcome: 'sent'; provider_id: string }
   | { outcome: 'later' | 'unsure' | 'never'; error: string }
 );
 
-const most_doubts = 3;
+const most_doubts = 4;
+const fewest_attempts = 10;
 const given_up_after = '1 day';
 
 /**
@@ -76,13 +77,17 @@ export async function recordSent(db: Db, results: Sent[]): Promise<void> {
       state = case when r.outcome = 'sent' then 'sent'
                    when r.outcome = 'never'
                      or (r.outcome = 'unsure' and o.doubts + 1 >= ${most_doubts})
-                     or o.created_at < now() - ${given_up_after}::interval then 'failed'
+                     or (o.attempts >= ${fewest_attempts}
+                         and o.created_at < now() - ${given_up_after}::interval) then 'failed'
                    else 'waiting' end,
       doubts = o.doubts + (r.outcome = 'unsure')::int,
       sent_at = case when r.outcome = 'sent' then now() end,
       provider_id = r.provider_id,
       error = r.error,
-      due_at = now() + least(interval '10 minutes', interval '2 seconds' * power(3, least(o.attempts, 9))),
+      -- A minute, ten and an hour after a doubt; otherwise from seconds up to ten minutes.
+      due_at = now() + case when r.outcome = 'unsure'
+        then least(interval '1 hour', interval '1 minute' * power(10, least(o.doubts, 3)))
+        else least(interval '10 minutes', interval '2 seconds' * power(3, least(o.attempts, 9))) end,
       lease_until = null
     from unnest(
       ${results.map((r) => r.id)}::bigint[],

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { eatTime } from '../base/clock.ts';
+import { clock, eatDate, eatTime } from '../base/clock.ts';
 import { type Db, inTransaction } from '../base/db.ts';
 import { decimalFromCents } from '../base/money.ts';
 import { payerFrom } from '../daraja/payloads.ts';
@@ -26,7 +26,9 @@ export async function drainPayments(
       work: (tx, rows) => receivePayments(tx, settings, rows.map(hearingOf)),
       // We said yes to it, so somebody has to know.
       gaveUp: (tx, row) =>
-        tellAdmins(tx, `callback:${row.id}`, 'callback_failed', { id: String(row.id) }),
+        tellAdmins(tx, `callback:${row.id}:${eatDate(clock.now())}`, 'callback_failed', {
+          id: String(row.id),
+        }),
     },
     more,
   );

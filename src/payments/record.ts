@@ -9,6 +9,7 @@ export interface Conflict {
   hearing: Hearing;
   payment_id: bigint;
   recorded_cents: bigint;
+  recorded_shortcode: string;
 }
 
 export interface Recorded {
@@ -76,7 +77,7 @@ async function keepHearings(tx: Tx, hearings: Hearing[], fresh: NewPayment[]): P
   const made = new Set(fresh.map((p) => p.receipt));
   // The first hearing of a receipt in this list is the one that made the payment.
   const first = hearings.map((h) => made.delete(h.receipt));
-  const { rows } = await sql<{ inbox_id: bigint; payment_id: bigint; recorded_cents: bigint }>`
+  const { rows } = await sql<Omit<Conflict, 'hearing'> & { inbox_id: bigint }>`
     with heard as (
       select * from unnest(
         ${hearings.map((h) => h.inbox_id)}::bigint[],
@@ -107,7 +108,8 @@ async function keepHearings(tx: Tx, hearings: Hearing[], fresh: NewPayment[]): P
         and ((p.payer_msisdn is null and h.payer_msisdn is not null)
           or (p.payer_name is null and h.payer_name is not null))
     )
-    select k.inbox_id, k.payment_id, p.amount_cents as recorded_cents
+    select k.inbox_id, k.payment_id, p.amount_cents as recorded_cents,
+           p.shortcode as recorded_shortcode
     from kept k join payments p on p.id = k.payment_id
     where k.verdict = 'conflict'
   `.execute(tx);

@@ -24,16 +24,27 @@ export async function tellOfPayments(
   ]);
 }
 
-/** Tells the admins that a receipt was reported again with something else. */
+/** Tells the admins of receipts that were reported again with something else. */
 export async function tellOfConflicts(tx: Tx, conflicts: Conflict[]): Promise<void> {
-  for (const { hearing, recorded_cents } of conflicts) {
-    await tellAdmins(tx, `conflict:${hearing.inbox_id}`, 'payment_conflict', {
-      receipt: hearing.receipt,
-      amount: decimalFromCents(recorded_cents),
-      heard: decimalFromCents(hearing.amount_cents),
-      shortcode: hearing.shortcode,
-    });
-  }
+  if (conflicts.length === 0) return;
+  const admins = await withRole(tx, 'admin');
+  await notify(
+    tx,
+    conflicts.flatMap(({ hearing, recorded_cents, recorded_shortcode }) =>
+      admins.map((person_id) => ({
+        key: `conflict:${hearing.inbox_id}:${person_id}`,
+        person_id,
+        template: 'payment_conflict',
+        values: {
+          receipt: hearing.receipt,
+          amount: decimalFromCents(recorded_cents),
+          first: recorded_shortcode,
+          heard: decimalFromCents(hearing.amount_cents),
+          shortcode: hearing.shortcode,
+        },
+      })),
+    ),
+  );
 }
 
 /** Queues one message to every admin; `key` says what is told. */
@@ -158,7 +169,8 @@ function summary(it: Allocated) {
 function payerInWords({ payment, payer }: Allocated): string {
   const clear = payment.payer_msisdn ?? payer?.msisdn;
   const number = clear ? `+${clear}` : unstarred(payment.payer_masked ?? '');
-  return payment.payer_name ? `${number} (${payment.payer_name})` : number;
+  if (!payment.payer_name) return number;
+  return number === '-' ? payment.payer_name : `${number} (${payment.payer_name})`;
 }
 
 // "2547 ***** 126" without the stars, which are bold on WhatsApp. A masked hash says nothing to

@@ -41,14 +41,19 @@ export async function enrol(tx: Tx, people: Enrolment[]): Promise<bigint[]> {
   return ids;
 }
 
+// Whoever has the number; or else whoever wrote from it on WhatsApp and is nobody in particular
+// yet.
 async function known(tx: Tx, msisdn: string): Promise<bigint | undefined> {
-  const row = await tx
-    .selectFrom('addresses')
-    .select('person_id')
-    .where('kind', '=', 'msisdn')
-    .where('value', '=', msisdn)
-    .executeTakeFirst();
-  return row?.person_id;
+  const { rows } = await sql<{ person_id: bigint }>`
+    select a.person_id from addresses a
+    where a.value = ${msisdn}
+      and (a.kind = 'msisdn'
+           or (not exists (select from roles r where r.person_id = a.person_id)
+               and not exists (select from addresses b
+                               where b.person_id = a.person_id and b.kind = 'msisdn')))
+    order by a.kind limit 1
+  `.execute(tx);
+  return rows[0]?.person_id;
 }
 
 async function add(tx: Tx, one: Enrolment): Promise<bigint> {

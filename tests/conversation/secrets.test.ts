@@ -123,3 +123,21 @@ test('a code is cut out however the phone wrote it, and when it overtakes the qu
   used.splice(0);
   expect(await everywhereInTheDatabase()).not.toContain(pin);
 });
+
+test('a code in one webhook with what leads to it, or again beside something new, is cut out', async () => {
+  const both = (...ids: [string, string][]) => {
+    const [first, ...others] = ids.map(([id, text]) => webhook(kamau, text, id)) as Webhook[];
+    const value = first!.entry[0]!.changes[0]!.value;
+    value.messages.push(...others.flatMap((it) => it.entry[0]!.changes[0]!.value.messages));
+    return JSON.stringify(first);
+  };
+  await postSigned(house.url, both(['wamid.q1', 'secret'], ['wamid.a1', pin]));
+  expect(used.splice(0)).toEqual([pin]);
+  await postSigned(house.url, both(['wamid.a1', pin], ['wamid.new', 'menu']));
+  expect(used.splice(0)).toEqual([]);
+  expect(await everywhereInTheDatabase()).not.toContain(pin);
+});
+
+interface Webhook {
+  entry: { changes: { value: { messages: unknown[] } }[] }[];
+}

@@ -9,14 +9,17 @@ export interface CloudNumber {
   access_token: string;
 }
 
-const timeout_ms = 10_000;
+// Longer than the ten seconds after which a connection is given up, which is another thing to know.
+const timeout_ms = 15_000;
 const most_characters = 4_096;
 
 const Accepted = z.object({ messages: z.tuple([z.object({ id: z.string() })]) });
 const Refused = z.object({ error: z.object({ code: z.number(), message: z.string().optional() }) });
 
-// What is worth another try: limits on how fast we write, and Meta's own maintenance.
-const retryable_codes = new Set([1, 2, 4, 80007, 130429, 131000, 131016, 131056, 131057]);
+// Limits on how fast we write, and Meta's own maintenance: nothing was sent, and later it will be.
+const retryable_codes = new Set([4, 80007, 130429, 131056, 131057]);
+// Meta does not know itself what went wrong.
+const doubtful_codes = new Set([1, 2, 131000, 131016]);
 
 /**
  * Sends a text and returns the message's id. Throws ProviderError: `refused` will not help to
@@ -52,13 +55,22 @@ export async function sendText(number: CloudNumber, to: string, text: string): P
   const refused = Refused.safeParse(body);
   if (!refused.success) throw new ProviderError('unknown', `http_${response.status}`);
   const { code, message } = refused.data.error;
-  const outcome = retryable_codes.has(code) || response.status >= 500 ? 'retryable' : 'refused';
+  const doubtful = doubtful_codes.has(code) || response.status >= 500;
+  const outcome = retryable_codes.has(code) ? 'retryable' : doubtful ? 'unknown' : 'refused';
   throw new ProviderError(outcome, String(code), `${code} ${message ?? ''}`.trim());
 }
 
-// Nothing was sent when there was nobody to send it to; fetch hides that one level down.
+// Nothing was sent when nobody was reached; fetch hides that one level down, or two when it tried
+// several addresses of one name.
 function notConnected(error: unknown): boolean {
   const cause = error instanceof Error ? error.cause : undefined;
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  return /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|UND_ERR_CONNECT_TIMEOUT)$/.test(code);
+  if (cause instanceof AggregateError) return cause.errors.every(neverConnected);
+  return neverConnected(cause);
+}
+
+function neverConnected(cause: unknown): boolean {
+  if (!(cause instanceof Error)) return false;
+  const syscall = 'syscall' in cause ? String(cause.syscall) : '';
+  const code = 'code' in cause ? String(cause.code) : '';
+  return ['connect', 'getaddrinfo'].includes(syscall) || code === 'UND_ERR_CONNECT_TIMEOUT';
 }
