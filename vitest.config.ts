@@ -8,6 +8,8 @@ export default defineConfig({
     isolate: false,
     pool: 'threads',
     maxWorkers: 2,
+    // What is provoked on purpose need not be read.
+    env: { LOG_LEVEL: 'silent' },
     testTimeout: 90_000,
     hookTimeout: 90_000,
     reporters: ['default'],
