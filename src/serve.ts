@@ -86,7 +86,7 @@ async function start(
     const own_url = await startWeb(settings, database, house, stops);
     hosts ??= { daraja: own_url, whatsapp: own_url };
     const public_url = settings.public_url ?? own_url;
-    if (demo) await registerDemo(settings, hosts.daraja, public_url);
+    if (demo) await registerDemo(settings, hosts.daraja, public_url, stops);
     if (roles.includes('worker'))
       await startTasks(settings, db, database_url, house, hosts.whatsapp, stops);
     announce(settings, own_url);
@@ -206,12 +206,32 @@ async function startTasks(
   stops.push({ name: 'tasks', stop: () => tasks.stop() });
 }
 
-// The demo tells M-Pesa at every start where to send its payments; elsewhere it is a command, done
-// once.
-async function registerDemo(settings: Settings, daraja: string, public_url: string): Promise<void> {
-  for (const { shortcode, refused } of await registerShortcodes(settings, daraja, public_url)) {
-    if (refused) log.warn({ shortcode, refused }, 'M-Pesa did not take our addresses');
-  }
+const register_again_ms = 2_000;
+
+// The demo tells M-Pesa at every start where to send its payments, and again until a simulator that is
+// elsewhere, and perhaps not up yet, has taken it. Outside the demo it is a command, done once.
+async function registerDemo(
+  settings: Settings,
+  daraja: string,
+  public_url: string,
+  stops: Stops,
+): Promise<void> {
+  const register = async () => {
+    const results = await registerShortcodes(settings, daraja, public_url);
+    return results.find((it) => it.refused !== undefined);
+  };
+  const refused = await register();
+  if (!refused) return;
+  log.warn(
+    { ...refused, daraja },
+    'M-Pesa has not taken our addresses; asking again until it does',
+  );
+  const again = setInterval(() => {
+    void register().then((still) => {
+      if (!still) clearInterval(again);
+    });
+  }, register_again_ms);
+  stops.push({ name: 'registration', stop: async () => clearInterval(again) });
 }
 
 function announce(settings: Settings, url: string): void {
