@@ -208,8 +208,8 @@ async function startTasks(
 
 const register_again_ms = 2_000;
 
-// The demo tells M-Pesa at every start where to send its payments, and again until a simulator that is
-// elsewhere, and perhaps not up yet, has taken it. Outside the demo it is a command, done once.
+// The demo tells M-Pesa at every start where to send its payments, and again until a simulator that
+// is elsewhere, and perhaps not up yet, has taken it. Outside the demo it is a command, done once.
 async function registerDemo(
   settings: Settings,
   daraja: string,
@@ -218,19 +218,18 @@ async function registerDemo(
 ): Promise<void> {
   const register = async () => {
     const results = await registerShortcodes(settings, daraja, public_url);
-    return results.find((it) => it.refused !== undefined);
+    const refused = results.find((it) => it.refused !== undefined);
+    if (!refused) clearInterval(again);
+    return refused;
   };
+  let again: NodeJS.Timeout | undefined;
   const refused = await register();
   if (!refused) return;
   log.warn(
     { ...refused, daraja },
     'M-Pesa has not taken our addresses; asking again until it does',
   );
-  const again = setInterval(() => {
-    void register().then((still) => {
-      if (!still) clearInterval(again);
-    });
-  }, register_again_ms);
+  again = setInterval(() => void register(), register_again_ms);
   stops.push({ name: 'registration', stop: async () => clearInterval(again) });
 }
 
