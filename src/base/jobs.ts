@@ -79,7 +79,8 @@ function queuePool(url: string, size: number): Pool {
  * hundred jobs for the same task cost as much as two.
  */
 function oneAtATime(name: string, task: (more: () => boolean) => Promise<unknown>) {
-  let running: Promise<void> | undefined;
+  let busy = false;
+  let last: Promise<void> | undefined;
   let again = false;
   let stopped = false;
 
@@ -92,20 +93,22 @@ function oneAtATime(name: string, task: (more: () => boolean) => Promise<unknown
         log.error({ task: name, error: messageOf(error) }, 'task failed; it looks again shortly');
       }
     } while (again);
+    // In the same breath as the last look at `again`: woken after this, it begins anew.
+    busy = false;
   }
 
   return {
     look(): void {
       if (stopped) return;
       again = true;
-      running ??= work().finally(() => {
-        running = undefined;
-      });
+      if (busy) return;
+      busy = true;
+      last = work();
     },
     async finish(): Promise<void> {
       stopped = true;
       again = false;
-      await running;
+      await last;
     },
   };
 }
