@@ -57,6 +57,7 @@ export interface Schema {
   inbox: {
     id: GeneratedAlways<bigint>;
     source: string;
+    subject: string | null;
     body: string;
     body_hash: Buffer;
     from_ip: string | null;

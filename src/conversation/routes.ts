@@ -4,7 +4,7 @@ import { messageOf } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { isOneOf, isSigned } from '../base/secrets.ts';
 import { ussdReply, UssdRequest } from '../channels/ussd/africas-talking.ts';
-import { WhatsAppWebhook } from '../channels/whatsapp-cloud/payloads.ts';
+import { messagesOf, WhatsAppWebhook } from '../channels/whatsapp-cloud/payloads.ts';
 import type { Keep } from '../inbox/keep.ts';
 import { answerUssd } from './ussd.ts';
 import type { House } from './turn.ts';
@@ -54,7 +54,9 @@ async function whatsapp(c: Context, doors: ConversationDoors): Promise<Response>
   if (!says_something) return c.text('OK');
   const { from_ip } = doors.sourceOf(c);
   if (!(await takeSecretAnswers(doors.db, doors.house, webhook, body, from_ip))) {
-    await doors.keep({ source: 'whatsapp', body, from_ip });
+    // Several people's messages in one webhook are rare; the first of them keeps its order.
+    const subject = messagesOf(webhook)[0]?.from ?? null;
+    await doors.keep({ source: 'whatsapp', subject, body, from_ip });
   }
   return c.text('OK');
 }

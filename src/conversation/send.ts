@@ -22,9 +22,11 @@ export interface Sending {
  * no.
  */
 export async function sendOutbox(it: Sending, more: () => boolean): Promise<void> {
+  let after = 0n;
   while (more()) {
-    const leased = await leaseMessages(it.db, at_once);
-    if (leased.length === 0) return;
+    const leased = await leaseMessages(it.db, at_once, after);
+    if (leased.length === 0 && after === 0n) return;
+    after = leased.at(-1)?.person_id ?? 0n;
     await recordSent(it.db, await Promise.all(leased.map((message) => sendOne(it, message))));
   }
 }

@@ -7,6 +7,8 @@ import type { Task } from '../base/jobs.ts';
 /** A callback or message, exactly as it came. */
 export interface Arrival {
   source: string;
+  /** What it is about: those about the same are worked through in the order they came. */
+  subject: string | null;
   body: string;
   from_ip: string | null;
 }
@@ -75,10 +77,18 @@ async function write(pool: Pool, task: Task, batch: Waiting[]): Promise<void> {
 // One statement and one commit: the rows, and the job that wakes the drain when any of them is new.
 // Named, so that the server plans it once a connection (measured: 1.3 to 1.4 times as fast as
 // planning it each time).
+//
+// Numbered as they came and written in the order of their hashes, so that two processes which are
+// given the same ones at once never wait for each other in a ring.
 const insert_all = `
-  with kept as (
-    insert into inbox (source, body, body_hash, from_ip)
-    select * from unnest($2::text[], $3::text[], $4::bytea[], $5::inet[])
+  with arrived as materialized (
+    select nextval('inbox_id_seq') as id, a.*
+    from unnest($2::text[], $3::text[], $4::text[], $5::bytea[], $6::inet[])
+      as a(source, subject, body, body_hash, from_ip)
+  ), kept as (
+    insert into inbox (id, source, subject, body, body_hash, from_ip)
+    overriding system value
+    select * from arrived order by body_hash
     on conflict (source, body_hash) do nothing
     returning 1
   )
@@ -91,6 +101,7 @@ async function insert(pool: Pool, task: Task, arrivals: Arrival[]): Promise<void
     values: [
       task,
       arrivals.map((a) => a.source),
+      arrivals.map((a) => a.subject),
       arrivals.map((a) => a.body),
       arrivals.map((a) => sha256(a.body)),
       arrivals.map((a) => a.from_ip),

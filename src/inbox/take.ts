@@ -26,14 +26,16 @@ export interface Drain {
  * with everything it causes. When a batch fails its rows are tried one by one, so that one bad row
  * never holds the rest; that row is tried again later, and after 8 times is `failed`. Rows are
  * locked while they are worked on: several processes share the work, and a killed one loses none.
- * Goes on until nothing waits or `more` says no.
+ * A row waits for every earlier one about the same subject, in whatever process that is. Goes on
+ * until nothing waits or `more` says no.
  */
 export async function drainInbox(db: Db, drain: Drain, more: () => boolean): Promise<number> {
   let drained = 0;
   while (more()) {
     const count = await drainBatch(db, drain);
     drained += count;
-    if (count < drain.batch_size) break;
+    // Not at the first small batch: what waited for one of its rows can be taken now.
+    if (count === 0) break;
   }
   return drained;
 }
@@ -87,6 +89,18 @@ async function lockWaiting(tx: Tx, { source, batch_size }: Drain): Promise<Kept[
     .where('state', '=', 'new')
     .where('source', '=', source)
     .where('due_at', '<=', sql<Date>`now()`)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('inbox as earlier')
+            .select('earlier.id')
+            .whereRef('earlier.source', '=', 'inbox.source')
+            .whereRef('earlier.subject', '=', 'inbox.subject')
+            .whereRef('earlier.id', '<', 'inbox.id')
+            .where('earlier.state', '=', 'new'),
+        ),
+      ),
+    )
     .orderBy('due_at')
     .orderBy('id')
     .limit(batch_size)

@@ -18,17 +18,26 @@ export interface Leased {
 const lease = '20 seconds';
 
 /**
- * Leases the oldest due message of each of up to `count` persons. A person never has two in flight,
- * so messages arrive in order and a crash at the wrong instant repeats one at most.
+ * Leases the oldest due message of each of up to `count` persons, those after a person's id: who
+ * asks goes round, so that nobody waits for ever behind people who are written to all the time. A
+ * person never has two in flight, so messages arrive in order and a crash at the wrong instant
+ * repeats one at most.
  */
-export async function leaseMessages(db: Db, count: number): Promise<Leased[]> {
+export async function leaseMessages(db: Db, count: number, after = 0n): Promise<Leased[]> {
+  // From one person to the next by the index, so that a long queue of one costs no more than a
+  // short one (measured with 50,000 messages for two persons: 13 ms when all of them were read).
   const { rows } = await sql<Leased>`
-    with next as (
-      select distinct on (person_id) person_id, id from outbox
-      where state in ('waiting', 'sending')
-      order by person_id, id
+    with recursive next as (
+      (select person_id, id from outbox
+       where state in ('waiting', 'sending') and person_id > ${after}
+       order by person_id, id limit 1)
+      union all
+      select following.person_id, following.id from next, lateral (
+        select person_id, id from outbox
+        where state in ('waiting', 'sending') and person_id > next.person_id
+        order by person_id, id limit 1) following
     ), due as (
-      select o.id from outbox o join next using (id)
+      select o.id from next join outbox o using (id)
       where ((o.state = 'waiting' and o.due_at <= now())
           or (o.state = 'sending' and o.lease_until < now()))
         -- One with a lower number may have been committed after the one that is in flight.
@@ -36,7 +45,7 @@ export async function leaseMessages(db: Db, count: number): Promise<Leased[]> {
           select from outbox other
           where other.person_id = o.person_id and other.state = 'sending'
             and other.lease_until >= now() and other.id <> o.id)
-      order by o.id limit ${count}
+      limit ${count}
       for update of o skip locked
     ), leased as (
       update outbox o
@@ -48,7 +57,7 @@ export async function leaseMessages(db: Db, count: number): Promise<Leased[]> {
            (select a.value from addresses a where a.person_id = p.id and a.kind = 'whatsapp'
             order by a.id limit 1) as whatsapp
     from leased l join people p on p.id = l.person_id
-    order by l.id
+    order by l.person_id
   `.execute(db);
   return rows;
 }

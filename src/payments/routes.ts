@@ -33,7 +33,7 @@ export function paymentHooks({ db, keep, sourceOf }: PaymentDoors): Hono {
       await reject(db, allowed, { source, reason: read.fault, body: bytes, from_ip });
       return c.json({ ResultCode: 1, ResultDesc: `Rejected: ${read.fault}` }, 400);
     }
-    await keep({ source, body: read.body, from_ip });
+    await keep({ source, subject: read.confirmation.receipt, body: read.body, from_ip });
     return c.json(accepted);
   });
 

@@ -67,3 +67,21 @@ test('what is worked through again is caused no second time', async () => {
   expect(rows).toEqual([{ state: 'done' }]);
   expect(await house.findings()).toEqual([]);
 });
+
+test('what contradicts a callback never takes its place, though its worker dies and another goes on', async () => {
+  await house.hook('c2b/confirmation', confirmation({ TransID: 'FIRSTONE01' }));
+  await house.hook(
+    'c2b/confirmation',
+    confirmation({ TransID: 'FIRSTONE01', TransAmount: '9000.00' }),
+  );
+  const died = inTransaction(house.db, async (tx) => {
+    await sql`select 1 from inbox order by id limit 1 for update`.execute(tx);
+    expect(await house.drain()).toBe(0);
+    throw new Error('the first worker dies');
+  });
+  await expect(died).rejects.toThrow('dies');
+  expect(await house.drain()).toBe(2);
+  expect(await paymentsOf(house.db)).toEqual([expect.stringMatching(/^500\.00 /)]);
+  const hearings = await house.db.selectFrom('hearings').select('verdict').execute();
+  expect(hearings).toEqual([{ verdict: 'first' }, { verdict: 'conflict' }]);
+});

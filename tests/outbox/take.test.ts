@@ -45,7 +45,7 @@ test('the same message is queued once', async () => {
 test('a person has one message in flight, and the next when it has ended', async () => {
   await tell(kamau, 'one', 'two');
   await tell(otieno, 'other');
-  expect(await leased()).toEqual(['one', 'other']);
+  expect(await leased()).toEqual(['other', 'one']);
   expect(await leased()).toEqual([]);
   const [one] = await rows();
   await recordSent(house.db, [
@@ -54,7 +54,7 @@ test('a person has one message in flight, and the next when it has ended', async
   expect(await leased()).toEqual(['two']);
   // Who held them was killed: they are another's when the lease is over.
   await over();
-  expect(await leased()).toEqual(['two', 'other']);
+  expect(await leased()).toEqual(['other', 'two']);
 });
 
 test('a message committed late does not join the one in flight', async () => {
