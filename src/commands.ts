@@ -9,9 +9,10 @@ import { migrate } from './base/migrate.ts';
 import type { ExitCode } from './exit.ts';
 import { FlowFindings, loadFlows } from './flow/load.ts';
 import { loadMessages } from './flow/messages.ts';
-import { verify } from './ledger/verify.ts';
+import { type Finding, verify } from './ledger/verify.ts';
+import { truthCheck } from './mpesa-truth.ts';
 import { registerShortcodes } from './register-shortcodes.ts';
-import { actions, checks } from './registry.ts';
+import { actions, checks, running_checks } from './registry.ts';
 import { flows_folder, serve, server_roles, type ServerRole } from './serve.ts';
 import { listen } from './server.ts';
 import { readSettings } from './settings.ts';
@@ -71,6 +72,13 @@ export const commands: readonly Command[] = [
     summary: 'Proves that the books are right; exits 1 and names what is not.',
     options: json,
     run: (values) => withDatabase((db) => verifyLedger(db, values['json'] === true)),
+  },
+  {
+    name: 'check',
+    summary:
+      'Checks a running installation: the books, nothing stuck, nobody untold. --mpesa URL: and a simulator’s truth.',
+    options: { ...json, mpesa: { type: 'string' } },
+    run: (values) => withDatabase((db) => checkAll(db, values)),
   },
   {
     name: 'inbox list',
@@ -171,9 +179,22 @@ async function registerUrls(): Promise<ExitCode> {
 
 async function verifyLedger(db: Db, as_json: boolean): Promise<ExitCode> {
   const findings = await verify(db, checks);
-  if (as_json) print(JSON.stringify({ checks: checks.length, findings }));
-  else if (findings.length === 0)
-    print(`The books are right: ${checks.length} checks, nothing found.`);
+  return show(findings, checks.length, 'The books are right', as_json);
+}
+
+async function checkAll(db: Db, values: Values): Promise<ExitCode> {
+  const { mpesa } = values;
+  const all = [
+    ...checks,
+    ...running_checks,
+    ...(typeof mpesa === 'string' ? [await truthCheck(mpesa.replace(/\/+$/, ''))] : []),
+  ];
+  return show(await verify(db, all), all.length, 'All is well', values['json'] === true);
+}
+
+function show(findings: Finding[], checks_run: number, well: string, as_json: boolean): ExitCode {
+  if (as_json) print(JSON.stringify({ checks: checks_run, findings }));
+  else if (findings.length === 0) print(`${well}: ${checks_run} checks, nothing found.`);
   else for (const { check, found } of findings) print(`${found}: not so that ${check}`);
   return findings.length === 0 ? 0 : 1;
 }

@@ -1,11 +1,15 @@
+import type { Check } from './base/check.ts';
+import { conversationChecks } from './conversation/checks.ts';
 import { creditDues } from './customers/dues.ts';
 import type { Actions } from './flow/action.ts';
 import { invoiceActions } from './invoices/actions.ts';
 import { invoiceChecks } from './invoices/checks.ts';
+import { inboxChecks } from './inbox/checks.ts';
 import { invoiceDues } from './invoices/dues.ts';
-import { type Check, ledgerChecks } from './ledger/verify.ts';
+import { ledgerChecks } from './ledger/verify.ts';
+import { outboxChecks } from './outbox/checks.ts';
 import { paymentActions } from './payments/actions.ts';
-import { paymentChecks } from './payments/checks.ts';
+import { alertChecks, paymentChecks } from './payments/checks.ts';
 import type { Dues } from './payments/due.ts';
 import { peopleActions } from './people/actions.ts';
 import { reportActions } from './reports/actions.ts';
@@ -25,3 +29,11 @@ export const actions: Actions = {
 
 /** What `karani ledger verify` proves. */
 export const checks: readonly Check[] = [...ledgerChecks, ...paymentChecks, ...invoiceChecks];
+
+/** What `karani check` proves besides: that nothing is stuck and nobody was left untold. */
+export const running_checks: readonly Check[] = [
+  ...inboxChecks,
+  ...outboxChecks,
+  ...alertChecks,
+  ...conversationChecks,
+];

@@ -89,10 +89,11 @@ async function lockWaiting(tx: Tx, { source, batch_size }: Drain): Promise<Kept[
     .where('state', '=', 'new')
     .where('source', '=', source)
     .where('due_at', '<=', sql<Date>`now()`)
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom('inbox as earlier')
+    .where((row) =>
+      row.not(
+        row.exists(
+          row
+            .selectFrom('inbox as earlier')
             .select('earlier.id')
             .whereRef('earlier.source', '=', 'inbox.source')
             .whereRef('earlier.subject', '=', 'inbox.subject')

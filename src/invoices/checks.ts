@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
+import { type Check, finding } from '../base/check.ts';
 import { CUSTOMER_CREDIT, RECEIVABLE } from '../ledger/chart.ts';
-import { type Check, finding } from '../ledger/verify.ts';
 
 /** What ties invoices and customers to the ledger. */
 export const invoiceChecks: readonly Check[] = [

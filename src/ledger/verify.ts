@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { type Check, finding } from '../base/check.ts';
 import type { Db } from '../base/db.ts';
 import { functionBodies } from '../base/migrate.ts';
 
@@ -6,12 +7,6 @@ export interface Finding {
   check: string;
   /** What is wrong, and where: ids and keys, never a name. */
   found: string;
-}
-
-export interface Check {
-  name: string;
-  /** Each row's `found` is one finding; at most 20 are named. */
-  run: (db: Db) => Promise<string[]>;
 }
 
 const guards = [
@@ -23,14 +18,6 @@ const guards = [
   ['account_balances', 'balances_start_at_nothing'],
   ['account_balances', 'balances_move_by_postings'],
 ] as const;
-
-/** A check whose query selects what is wrong as `found`. */
-export function finding(name: string, query: ReturnType<typeof sql<{ found: string }>>): Check {
-  return {
-    name,
-    run: async (db) => (await query.execute(db)).rows.map((row) => row.found),
-  };
-}
 
 const constraints = [
   ['account_balances', 'balance_not_below_floor'],

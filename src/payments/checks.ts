@@ -1,6 +1,28 @@
 import { sql } from 'kysely';
+import { type Check, finding } from '../base/check.ts';
 import { UNMATCHED } from '../ledger/chart.ts';
-import { type Check, finding } from '../ledger/verify.ts';
+
+/** That the admins hear of every payment. Of the last week: what is older was looked at before. */
+export const alertChecks: readonly Check[] = [
+  finding(
+    'the admins are told of a payment within minutes',
+    sql`
+      select 'payment ' || receipt as found from payments
+      where told is null
+        and created_at between now() - interval '7 days' and now() - interval '5 minutes'
+      limit 20`,
+  ),
+  finding(
+    'a payment that is told alone is told to each admin',
+    sql`
+      select 'payment ' || p.receipt || ' to person ' || r.person_id as found
+      from payments p
+      join roles r on r.role = 'admin' and r.granted_at < p.created_at
+      left join outbox o on o.key = 'payment:' || p.id || ':admin:' || r.person_id
+      where p.told = 'alone' and p.created_at > now() - interval '7 days' and o.id is null
+      limit 20`,
+  ),
+];
 
 /** What ties payments and allocations to the ledger. */
 export const paymentChecks: readonly Check[] = [

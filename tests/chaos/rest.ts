@@ -1,0 +1,64 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'kysely';
+import type { Db } from '../../src/base/db.ts';
+import { getJson, postJson } from '../helpers/process.ts';
+import type { Chats } from './chats.ts';
+import { endLeases } from './faults.ts';
+import type { World } from './world.ts';
+
+const longest_ms = 60_000;
+
+/**
+ * Nothing goes wrong any more: M-Pesa sends again what was not answered, what waits for another try
+ * is due at once, and all is worked through. Resolves to what still waits after a minute.
+ */
+export async function comeToRest(world: World, chats: Chats): Promise<string[]> {
+  world.door.calm = true;
+  const until = performance.now() + longest_ms;
+  let waits = 'nothing was asked';
+  while (performance.now() < until) {
+    await world.fleet.allUp();
+    await postJson(`${world.simulator_url}/sim/mpesa/redeliver`, {}).catch(() => undefined);
+    waits = await whatWaits(world, chats).catch((error: unknown) => String(error));
+    if (waits === '') break;
+    await makeDue(world.db).catch(() => undefined);
+    await sleep(200);
+  }
+  await world.door.quiet();
+  world.door.calm = false;
+  return waits === '' ? [] : [`it does not come to rest: ${waits}`];
+}
+
+async function whatWaits({ db, simulator_url }: World, chats: Chats): Promise<string> {
+  const truth = await getJson<{ delivered: boolean }[]>(`${simulator_url}/sim/mpesa/transactions`);
+  const { rows } = await sql<{ inbox: number; outbox: number; unheard: number }>`
+    select (select count(*)::int from inbox where state = 'new') as inbox,
+           (select count(*)::int from outbox where state in ('waiting', 'sending')) as outbox,
+           (select count(*)::int
+            from unnest(${[...chats.values()].flatMap((chat) => chat.written)}::text[]) as id
+            where not exists (select from turns where key = 'whatsapp:' || id)) as unheard
+  `.execute(db);
+  const waits = {
+    undelivered: truth.filter((it) => !it.delivered).length,
+    ...(rows[0] ?? { inbox: -1, outbox: -1, unheard: -1 }),
+  };
+  return Object.values(waits).every((count) => count === 0) ? '' : JSON.stringify(waits);
+}
+
+async function makeDue(db: Db): Promise<void> {
+  await sql`update inbox set due_at = now() where state = 'new' and due_at > now()`.execute(db);
+  await sql`update outbox set due_at = now() where state = 'waiting' and due_at > now()`.execute(
+    db,
+  );
+  // Sending takes milliseconds now: whatever has been in flight for seconds, nobody holds.
+  await endLeases(db, 4);
+}
+
+/** Seconds that the oldest callback or message which is due has waited. */
+export async function longestWait(db: Db): Promise<number> {
+  const { rows } = await sql<{ seconds: number }>`
+    select coalesce(extract(epoch from now() - min(greatest(due_at, received_at))), 0)::float8 as seconds
+    from inbox where state = 'new' and due_at <= now()
+  `.execute(db);
+  return rows[0]?.seconds ?? 0;
+}
