@@ -1,7 +1,7 @@
 import { isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'kysely';
-import { type Database, type Db, inTransaction, openDatabase } from './base/db.ts';
+import { type Database, type Db, inTransaction, openDatabase, while_serving } from './base/db.ts';
 import { startPostgres } from './base/embedded-postgres.ts';
 import { messageOf, SetupError } from './base/errors.ts';
 import { migrateJobs } from './base/jobs.ts';
@@ -30,8 +30,14 @@ export const server_roles: readonly ServerRole[] = ['web', 'worker', 'whatsapp']
 
 export const flows_folder = fileURLToPath(new URL('../flows', import.meta.url));
 
-/** What was started, in order; it is stopped in the opposite order. */
+/** What was started, in order; it is waited for in the opposite order. */
 type Stops = { name: string; stop: () => Promise<void> }[];
+
+/** One run of the server: what has to be stopped, and the signal that it is to stop. */
+interface Run {
+  stops: Stops;
+  stopping: AbortSignal;
+}
 
 /**
  * Starts the roles and runs until it is told to stop (Ctrl-C, SIGTERM); then stops all in order.
@@ -41,31 +47,26 @@ export async function serve(env: NodeJS.ProcessEnv, roles: readonly ServerRole[]
     throw new SetupError('The role whatsapp has nothing to do: no number is linked as a device.');
   }
   const stops: Stops = [];
+  const stopping = new AbortController();
   const told_to_stop = stopSignal();
   try {
-    await start(readSettings(env), roles, stops);
+    await start(readSettings(env), roles, { stops, stopping: stopping.signal });
     await told_to_stop;
     say('\nStopping…');
   } finally {
+    stopping.abort();
     await stopAll(stops);
   }
 }
 
-async function start(
-  settings: Settings,
-  roles: readonly ServerRole[],
-  stops: Stops,
-): Promise<void> {
+async function start(settings: Settings, roles: readonly ServerRole[], run: Run): Promise<void> {
+  const { stops } = run;
   const demo = settings.environment === 'demo';
   const database_url = await reachDatabase(settings, stops);
-  const database = openDatabase(database_url);
+  await prepareDatabase(settings, database_url);
+  const database = openDatabase(database_url, 32, while_serving);
   const { db, pool } = database;
   stops.push({ name: 'database connections', stop: () => pool.end() });
-  await checkDatabase(db, database_url);
-
-  say('Preparing the books…');
-  await migrate(pool, settings.environment);
-  await migrateJobs(database_url);
   const money_accounts = moneyAccounts(settings);
   await inTransaction(db, async (tx) => {
     await openChart(tx, [...money_accounts.values()]);
@@ -83,7 +84,7 @@ async function start(
   };
   let hosts = settings.hosts;
   if (roles.includes('web')) {
-    const own_url = await startWeb(settings, database, house, stops);
+    const own_url = await startWeb(settings, database, house, run);
     hosts ??= { daraja: own_url, whatsapp: own_url };
     const public_url = settings.public_url ?? own_url;
     if (demo) await registerDemo(settings, hosts.daraja, public_url, stops);
@@ -103,6 +104,19 @@ async function reachDatabase(settings: Settings, stops: Stops): Promise<string> 
   const postgres = await startPostgres(settings.data_dir, { say });
   stops.push({ name: 'database', stop: () => postgres.stop() });
   return postgres.url;
+}
+
+// Migrations take what they take, so they have connections of their own.
+async function prepareDatabase(settings: Settings, url: string): Promise<void> {
+  const { db, pool } = openDatabase(url, 2);
+  try {
+    await checkDatabase(db, url);
+    say('Preparing the books…');
+    await migrate(pool, settings.environment);
+    await migrateJobs(url);
+  } finally {
+    await pool.end();
+  }
 }
 
 const oldest_postgres = 15;
@@ -155,9 +169,9 @@ async function startWeb(
   settings: Settings,
   database: Database,
   house: House,
-  stops: Stops,
+  { stops, stopping }: Run,
 ): Promise<string> {
-  const app = buildServer(settings, database, house);
+  const app = buildServer(settings, database, house, stopping);
   let own_url = '';
   if (settings.environment === 'demo') {
     const playground = playgroundRoutes({ db: database.db });
@@ -171,15 +185,14 @@ async function startWeb(
       app.route('/', simulator.routes);
       stops.push({ name: 'simulator', stop: () => simulator.close() });
     }
-    const listening = await listen(app, settings.host, settings.port);
-    own_url = listening.url;
-    stops.push({ name: 'web', stop: () => listening.stop() });
-    stops.push({ name: 'playground', stop: async () => playground.close() });
-    return own_url;
+    stopping.addEventListener('abort', () => playground.close());
   }
   const listening = await listen(app, settings.host, settings.port);
+  own_url = listening.url;
+  // At once, while the tasks finish what they do: nobody new is let in, and who is in is answered.
+  stopping.addEventListener('abort', () => void listening.stop());
   stops.push({ name: 'web', stop: () => listening.stop() });
-  return listening.url;
+  return own_url;
 }
 
 async function startTasks(
@@ -201,7 +214,7 @@ async function startTasks(
       digest_above_per_minute: settings.alerts.digest_above_per_minute,
     },
     messages: await loadMessages(flows_folder),
-    send: (to, text) => sendText(number, to, text),
+    send: (to, text, give_up) => sendText(number, to, text, give_up),
   });
   stops.push({ name: 'tasks', stop: () => tasks.stop() });
 }

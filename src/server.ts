@@ -1,15 +1,16 @@
-import { createAdaptorServer } from '@hono/node-server';
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import type { Server } from 'node:http';
+import type { Server, ServerOptions } from 'node:http';
+import type { Pool } from 'pg';
 import { networkList } from './base/config.ts';
-import { type Database, isAway } from './base/db.ts';
+import { Busy, type Database, isAway } from './base/db.ts';
 import { messageOf, SetupError } from './base/errors.ts';
 import { log } from './base/log.ts';
 import { isOneOf } from './base/secrets.ts';
 import { isAmong, sourceAddress } from './base/source-address.ts';
-import { conversationHooks } from './conversation/routes.ts';
+import { conversationHooks, ussdSorry } from './conversation/routes.ts';
 import type { House } from './conversation/turn.ts';
 import { keeper } from './inbox/keep.ts';
 import { paymentHooks } from './payments/routes.ts';
@@ -19,14 +20,20 @@ import { serviceRoutes } from './web/service-routes.ts';
 
 const most_bytes = 64 * 1024;
 
-/** Puts the doors of every folder together. */
-export function buildServer(settings: Settings, { db, pool }: Database, house: House): Hono {
+/** Puts the doors of every folder together. Once `stopping` is aborted it is not ready any more. */
+export function buildServer(
+  settings: Settings,
+  { db, pool }: Database,
+  house: House,
+  stopping?: AbortSignal,
+): Hono {
   const app = new Hono();
-  const metrics = makeMetrics(db);
+  const metrics = makeMetrics(pool);
   const sourceOf = sourceReader(settings);
 
   app.use('/hooks/*', counted(metrics));
   app.use('/hooks/:secret/*', guarded(settings));
+  app.use('/hooks/:secret/*', unhurried(pool));
   app.use('/hooks/:secret/*', limited());
   app.route('/hooks/:secret', paymentHooks({ db, keep: keeper(pool, 'drain_payments'), sourceOf }));
   app.route(
@@ -41,7 +48,8 @@ export function buildServer(settings: Settings, { db, pool }: Database, house: H
       sourceOf,
     }),
   );
-  app.route('/', serviceRoutes(db, metrics));
+  const isStopping = () => stopping?.aborted ?? false;
+  app.route('/', serviceRoutes({ pool, metrics, stopping: isStopping }));
   app.notFound((c) => c.text('Not found', 404));
   app.onError(answerError);
   return app;
@@ -66,11 +74,48 @@ function guarded(settings: Settings): MiddlewareHandler {
 
 function counted(metrics: Metrics): MiddlewareHandler {
   return async (c, next) => {
+    const since = performance.now();
+    metrics.arrived();
     await next();
     const door = c.req.path.split('/')[3] ?? '';
     const known = c.res.status !== 404 && callers.has(door);
-    metrics.answered(known ? door : 'unknown', c.res.status);
+    const seconds = (performance.now() - since) / 1_000;
+    metrics.answered(known ? door : 'unknown', c.res.status, seconds);
   };
+}
+
+// Some 60,000 callbacks of the usual length, or 500 of the longest.
+const most_bytes_under_way = 32 * 1024 * 1024;
+const most_queued = 200;
+const longest_answer_ms = 5_000;
+
+// What cannot be answered soon is refused at once, before its body is read: so little memory is
+// held, and who called hears it while they still listen. What takes too long is answered too; it
+// counts as under way until it has really ended.
+function unhurried(pool: Pool): MiddlewareHandler {
+  let bytes_under_way = 0;
+  return async (c, next) => {
+    // Needs nothing but to be answered.
+    if (c.req.path.endsWith('/c2b/validation')) return next();
+    const bytes = longestBody(c);
+    if (bytes_under_way + bytes > most_bytes_under_way || pool.waitingCount > most_queued) {
+      throw new Busy();
+    }
+    bytes_under_way += bytes;
+    const answering = next().finally(() => {
+      bytes_under_way -= bytes;
+    });
+    let patience: NodeJS.Timeout | undefined;
+    const too_late = new Promise<never>((_, failed) => {
+      patience = setTimeout(() => failed(new Busy()), longest_answer_ms);
+    });
+    await Promise.race([answering, too_late]).finally(() => clearTimeout(patience));
+  };
+}
+
+function longestBody(c: Context): number {
+  const length = Number(c.req.header('content-length'));
+  return length >= 0 && length < most_bytes ? length : most_bytes;
 }
 
 // A body that says how long it is cannot be longer: Node reads no more. Only one that does not say
@@ -100,43 +145,91 @@ function sourceReader(settings: Settings) {
   };
 }
 
+const refusedAsBusy = tally('more came than could be answered');
+
 /** The one place where what was thrown becomes an answer; nobody is shown what it was. */
 function answerError(error: Error, c: Context): Response {
   const away = isAway(error);
   // Whoever has hung up failed by themselves, and nobody hears an answer.
-  const hung_up = c.req.raw.signal.aborted && !away;
-  log[hung_up ? 'info' : 'error'](
-    { error: messageOf(error), status: away ? 503 : 500, hung_up },
-    'a request failed',
-  );
+  const hung_up = !away && c.req.raw.signal.aborted;
+  if (error instanceof Busy) refusedAsBusy();
+  else {
+    log[hung_up ? 'info' : 'error'](
+      { error: messageOf(error), status: away ? 503 : 500, hung_up },
+      'a request failed',
+    );
+  }
+  // On a phone anything but a sentence is the network's own error.
+  if (c.req.path.split('/')[3] === 'ussd') return ussdSorry(c);
+  // What is left of a body is not read.
   return away
-    ? c.text('Not available at the moment, please try again', 503, { 'retry-after': '5' })
+    ? c.text('Not available at the moment, please try again', 503, {
+        'retry-after': '5',
+        connection: 'close',
+      })
     : c.text('We have a problem on our side', 500);
+}
+
+/** Does `first`, and logs how often something happens, once a second at most each. */
+function tally(what: string, first: () => void = () => undefined): () => void {
+  let times = 0;
+  return () => {
+    times += 1;
+    if (times > 1) return;
+    first();
+    const tell = () => {
+      log.warn({ times }, what);
+      times = 0;
+    };
+    setTimeout(tell, 1_000).unref();
+  };
 }
 
 export interface Listening {
   url: string;
+  /** Nobody new is let in, and who is in is answered. May be called again. */
   stop: () => Promise<void>;
 }
 
-const slowest_request_ms = 15_000;
+// A client that is slow gives up its place before long. One that is quiet keeps its connection
+// longer than a proxy does (a minute, as a rule), or callbacks would get lost between the two.
+const slowness: ServerOptions = {
+  headersTimeout: 10_000,
+  requestTimeout: 15_000,
+  connectionsCheckingInterval: 2_000,
+  keepAliveTimeout: 75_000,
+};
+// Far fewer than a process may have open files, so that the database can still be reached; and as
+// many as Node looks at in one turn, or they would keep it from its own work (measured: with three
+// thousand that send all they can, the database is not heard for ten seconds).
+const most_connections = 1_000;
 
 /** Listens; `url` is where this machine reaches it. Throws SetupError when the port is taken. */
 export async function listen(app: Hono, host: string, port: number): Promise<Listening> {
   const server = createAdaptorServer({
-    fetch: app.fetch,
-    serverOptions: { requestTimeout: slowest_request_ms, headersTimeout: slowest_request_ms },
+    fetch: async (request, env) => {
+      const response = await app.fetch(request, env);
+      // Who is in hears that this connection takes no more.
+      if (!server.listening) (env as HttpBindings).outgoing.setHeader('connection', 'close');
+      return response;
+    },
+    serverOptions: slowness,
   }) as Server;
+  server.maxConnections = most_connections;
+  const makeRoom = () => server.closeIdleConnections();
+  server.on('drop', tally('more connections than are let in', makeRoom));
   await new Promise<void>((done, failed) => {
     server.once('error', (error) => failed(cannotListen(error, host, port)));
     server.listen(port, host, done);
   });
+  server.on('error', (error) => log.error({ error: error.message }, 'listening failed'));
   const address = server.address();
   const bound = typeof address === 'object' && address ? address.port : port;
   const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  let stopped: Promise<void> | undefined;
   return {
     url: `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${bound}`,
-    stop: () => stopServer(server),
+    stop: () => (stopped ??= stopServer(server)),
   };
 }
 
@@ -153,12 +246,13 @@ function cannotListen(error: Error, host: string, port: number): SetupError {
   );
 }
 
-// No new requests; those under way are answered, and what keeps a connection open for nothing is
-// closed.
+const last_answer_ms = 5_000;
+
 async function stopServer(server: Server): Promise<void> {
   const closed = new Promise<void>((done) => server.close(() => done()));
-  server.closeIdleConnections();
-  const patience = setTimeout(() => server.closeAllConnections(), 5_000);
+  const idle = setInterval(() => server.closeIdleConnections(), 200);
+  const patience = setTimeout(() => server.closeAllConnections(), last_answer_ms);
   await closed;
+  clearInterval(idle);
   clearTimeout(patience);
 }

@@ -6,6 +6,8 @@ import { takeTurns } from './conversation/whatsapp.ts';
 import type { Messages } from './flow/messages.ts';
 import { drainPayments, sendDigest } from './payments/jobs.ts';
 import type { ReceiveSettings } from './payments/receive.ts';
+import { checks } from './registry.ts';
+import { checkBooks } from './reports/check-books.ts';
 
 export interface WorkerParts {
   db: Db;
@@ -21,7 +23,8 @@ export async function startWorker(it: WorkerParts): Promise<Tasks> {
   return runTasks(it.database_url, {
     drain_payments: (more) => drainPayments(it.db, it.receive, more),
     take_turns: (more) => takeTurns(it.db, it.house, more),
-    send_outbox: (more) => sendOutbox(it, more),
+    send_outbox: (more, give_up) => sendOutbox(it, more, give_up),
     send_digest: () => sendDigest(it.db),
+    check_books: (more, give_up) => checkBooks({ ...it, checks }, more, give_up),
   });
 }

@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
-import { LineCounter, parseDocument } from 'yaml';
+import { type Document, LineCounter, parseDocument, visit } from 'yaml';
 import { z } from 'zod';
-import { SetupError } from './errors.ts';
+import { messageOf, SetupError } from './errors.ts';
 import { allowedInAddress } from './ids.ts';
 import { msisdnFrom } from './phone.ts';
+import { shownLine } from './text.ts';
 
 const Msisdn = z.coerce
   .string()
@@ -120,10 +121,17 @@ export function readConfig(env: NodeJS.ProcessEnv): Config | undefined {
  */
 export function parseConfig(text: string, path: string, env: NodeJS.ProcessEnv): Config {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
+  const document = parseDocument(text, { lineCounter: lines, logLevel: 'error' });
   const broken = document.errors.map(
     (e) => `${path}:${lines.linePos(e.pos[0]).line} ${e.message.split('\n')[0]}`,
   );
+  visit(document, {
+    Alias: (_, alias) => {
+      if (alias.resolve(document)) return;
+      const { line } = lines.linePos(alias.range?.[0] ?? 0);
+      broken.push(`${path}:${line} *${alias.source}: what begins with a star goes in quotes`);
+    },
+  });
   if (broken.length > 0) throw new SetupError(broken.join('\n'));
 
   const lineOf = (keys: readonly PropertyKey[]): number => {
@@ -134,54 +142,78 @@ export function parseConfig(text: string, path: string, env: NodeJS.ProcessEnv):
     }
     return 1;
   };
+  const at = (keys: readonly PropertyKey[]) =>
+    `${path}:${lineOf(keys)} ${shownLine(keys.join('.'), 100) || 'file'}`;
   const missing: string[] = [];
-  const values = fillIn(document.toJS() ?? {}, env, (name, keys) => {
-    missing.push(`${path}:${lineOf(keys)} ${keys.join('.')}: the environment has no ${name}`);
-  });
+  const checked = Config.safeParse(
+    fillIn(valuesOf(document, path), env, {
+      missing: (name, keys) => missing.push(`${at(keys)}: the environment has no ${name}`),
+      tooDeep: ([top = '']) => {
+        throw new SetupError(`${at([top])}: nothing is that deep`);
+      },
+    }),
+  );
   if (missing.length > 0) throw new SetupError(missing.join('\n'));
-
-  const checked = Config.safeParse(values);
   if (checked.success) return checked.data;
   const faults = checked.error.issues.flatMap((issue) => {
     const keys =
       issue.code === 'unrecognized_keys' ? issue.keys.map((k) => [...issue.path, k]) : [issue.path];
     return keys.map((key) => {
       const what = issue.code === 'unrecognized_keys' ? 'there is no such setting' : issue.message;
-      return `${path}:${lineOf(key)} ${key.join('.') || 'file'}: ${what}`;
+      return `${at(key)}: ${what}`;
     });
   });
   throw new SetupError(faults.join('\n'));
 }
 
+// What the file says, where its own references do not make it endless.
+function valuesOf(document: Document, path: string): unknown {
+  try {
+    return document.toJS() ?? {};
+  } catch (error) {
+    throw new SetupError(`${path}:1 ${messageOf(error)}`);
+  }
+}
+
+// Deeper than any setting: a value that holds itself has no end.
+const deepest = 8;
+
+interface Faults {
+  missing: (name: string, keys: PropertyKey[]) => void;
+  tooDeep: (keys: PropertyKey[]) => never;
+}
+
 function fillIn(
   value: unknown,
   env: NodeJS.ProcessEnv,
-  missing: (name: string, keys: PropertyKey[]) => void,
+  faults: Faults,
   keys: PropertyKey[] = [],
 ): unknown {
+  if (keys.length > deepest) return faults.tooDeep(keys);
   if (typeof value === 'string') {
     return value.replace(/\$\{(\w+)\}/g, (_, name: string) => {
       const found = env[name];
-      if (found === undefined) missing(name, keys);
+      if (found === undefined) faults.missing(name, keys);
       return found ?? '';
     });
   }
-  if (Array.isArray(value)) return value.map((item, i) => fillIn(item, env, missing, [...keys, i]));
+  if (Array.isArray(value)) return value.map((item, i) => fillIn(item, env, faults, [...keys, i]));
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, fillIn(item, env, missing, [...keys, key])]),
+    Object.entries(value).map(([key, item]) => [key, fillIn(item, env, faults, [...keys, key])]),
   );
 }
 
 function networkOf(
   text: string,
 ): { address: string; prefix: number; family: 'ipv4' | 'ipv6' } | undefined {
-  const [address = '', bits] = text.split('/');
+  // Digits alone: to Number an end in a slash is 0, which would be everybody.
+  const [, address = '', bits] = /^([\d.:a-f]+)(?:\/(\d{1,3}))?$/i.exec(text) ?? [];
   const version = isIP(address);
   if (version === 0) return undefined;
   const most = version === 4 ? 32 : 128;
   const prefix = bits === undefined ? most : Number(bits);
-  if (!Number.isInteger(prefix) || prefix < 0 || prefix > most) return undefined;
+  if (prefix > most) return undefined;
   return { address, prefix, family: version === 4 ? 'ipv4' : 'ipv6' };
 }
 

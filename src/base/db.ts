@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CompiledQuery, Kysely, PostgresDialect, type Transaction } from 'kysely';
 import { Pool, types as defaults, type CustomTypesConfig } from 'pg';
@@ -27,26 +28,81 @@ export interface Database {
   pool: Pool;
 }
 
-/** Opens the pool of connections. Nothing is connected until the first query. */
-export function openDatabase(url: string, size = 32): Database {
-  const pool = new Pool({
-    connectionString: url,
-    max: size,
-    types,
-    application_name: 'karani',
-    connectionTimeoutMillis: 5_000,
-    keepAlive: true,
-  });
-  surviveLoss(pool);
+/**
+ * How long the database may take before whoever waits is told that it is away. PostgreSQL itself
+ * keeps the first three: a process that is frozen in the middle holds its locks no longer.
+ */
+export interface Patience {
+  /** For a row or table that another transaction holds. */
+  lock_ms: number;
+  /** For one statement. */
+  statement_ms: number;
+  /** For a transaction of which nothing is asked. */
+  idle_ms: number;
+  /** For any answer at all: a database that says nothing more cannot keep the limits above. */
+  silence_ms?: number;
+}
+
+/** For what somebody waits for: our transactions do nothing but talk to the database. */
+export const while_serving = {
+  lock_ms: 5_000,
+  statement_ms: 10_000,
+  idle_ms: 10_000,
+  silence_ms: 12_000,
+} satisfies Patience;
+
+/**
+ * Opens the pool of connections. Nothing is connected until the first query. Without a `patience`
+ * each statement takes what it takes, as migrations and proofs do.
+ */
+export function openDatabase(url: string, size = 32, patience?: Patience): Database {
+  const pool = openPool({ url, size, patience, name: 'karani', types });
   return { db: new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) }), pool };
 }
 
-/**
- * Keeps the loss of a connection from ending the process: whoever waits on it is told by the query,
- * and the pool opens another. Both handlers stay for good, since a connection may end while nobody
- * looks at it.
- */
-export function surviveLoss(pool: Pool): void {
+interface PoolNeeds {
+  url: string;
+  size: number;
+  /** What PostgreSQL shows of its connections. */
+  name: string;
+  patience?: Patience | undefined;
+  types?: CustomTypesConfig;
+}
+
+/** Opens a pool that outlives the loss of its connections. */
+export function openPool({ url, size, name, patience, types: read_as }: PoolNeeds): Pool {
+  const silence_ms = patience?.silence_ms;
+  const pool = new Pool({
+    connectionString: url,
+    max: size,
+    ...(read_as ? { types: read_as } : {}),
+    application_name: name,
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    lock_timeout: patience?.lock_ms,
+    statement_timeout: patience?.statement_ms,
+    idle_in_transaction_session_timeout: patience?.idle_ms,
+    ...(silence_ms === undefined ? {} : { stream: () => impatientSocket(silence_ms) }),
+  });
+  surviveLoss(pool);
+  return pool;
+}
+
+// Not node-postgres' own query_timeout: that leaves the connection open, with the unanswered query
+// still on it. The pool closes an idle connection long before it has been silent for too long.
+function impatientSocket(silence_ms: number): Socket {
+  const socket = new Socket();
+  return socket.setTimeout(silence_ms, () => {
+    const silent = new Error(`the database has said nothing for ${silence_ms / 1_000} seconds`);
+    socket.destroy(Object.assign(silent, { code: 'ETIMEDOUT' }));
+  });
+}
+
+// Keeps the loss of a connection from ending the process: whoever waits on it is told by the query,
+// and the pool opens another. Both handlers stay for good, since a connection may end while nobody
+// looks at it.
+function surviveLoss(pool: Pool): void {
   pool.on('error', (error) => {
     if (!pool.ending) log.warn({ error: error.message }, 'database connection lost');
   });
@@ -94,21 +150,31 @@ export function sqlState(error: unknown): string | undefined {
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
-// Connection exceptions, too few resources, an operator's doing, a fault of the system.
-const away_classes = /^(?:08|53|57|58)/;
+// Connection exceptions, too few resources, an operator's doing (a statement that took too long
+// too), a fault of the system; a transaction that was silent for too long; a lock waited for.
+const away_states = /^(?:08|53|57|58|25P03|25P04|55P03)/;
 const away_codes = /^(?:ECONN|ENOENT|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_)/;
 // node-postgres names these by their words alone.
 const away_words = /connection terminated|timeout|not queryable|destroyed/i;
 
+/** There is more to do than can be done soon: nothing was done, and later it can be. */
+export class Busy extends Error {
+  constructor() {
+    super('more to do than can be done soon');
+    this.name = 'Busy';
+  }
+}
+
 /**
- * Whether an error says that the database is out of reach, rather than that it refused what was
- * asked.
+ * Whether an error says that the database is out of reach or has too much to do, rather than that
+ * it refused what was asked: the same may succeed later.
  */
 export function isAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
+  if (error instanceof Busy) return true;
   if (error instanceof AggregateError) return error.errors.some(isAway);
   const state = sqlState(error);
-  if (state !== undefined) return away_classes.test(state);
+  if (state !== undefined) return away_states.test(state);
   const code = 'code' in error ? String(error.code) : '';
   return away_codes.test(code) || away_words.test(error.message);
 }

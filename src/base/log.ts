@@ -1,4 +1,4 @@
-import { pino } from 'pino';
+import { type DestinationStream, pino } from 'pino';
 
 const secret_fields = [
   'secret',
@@ -11,12 +11,59 @@ const secret_fields = [
 ];
 
 /**
+ * Makes a log that writes one JSON object a line, to standard output unless told otherwise. No line
+ * has a whole phone number, the secret of a callback address or the password of a database URL,
+ * wherever in it they are: the line is cut as it is written, since what a database or a provider
+ * says may quote anything.
+ */
+export function makeLog(level: string, to?: DestinationStream) {
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    redact: { paths: secret_fields.flatMap((f) => [f, `*.${f}`]), censor: '[cut]' },
+    hooks: { streamWrite: cutLine },
+  };
+  return to ? pino(options, to) : pino(options);
+}
+
+/**
  * The one log. Fields carry identifiers in snake_case: ids of rows and persons, never a number or a
  * body. Secrets never get here, and those that would are cut.
  */
-export const log = pino({
-  level: process.env['LOG_LEVEL'] ?? 'info',
-  base: null,
-  timestamp: pino.stdTimeFunctions.isoTime,
-  redact: { paths: secret_fields.flatMap((f) => [f, `*.${f}`]), censor: '[cut]' },
-});
+export const log = makeLog(process.env['LOG_LEVEL'] ?? 'info');
+
+// A text as JSON writes it, or a bare number.
+const json_parts = /"(?:[^"\\]|\\.)*"|\d+/g;
+
+const callback_address = /((?:\/|%2f)hooks(?:\/|%2f))[^/\s"\\%?#&]+/gi;
+const url_password = /(:\/\/[^:@/\s"\\]*:)[^@/\s"\\]+@/g;
+
+// Numbers as people and providers write them: 254…, 0…, and any that begins with a plus, with
+// spaces or dashes or none. JSON writes a line break as \n, so that letter may stand before one.
+const phones = new RegExp(
+  [
+    String.raw`\+[1-9](?:[ ()-]?\d){8,14}(?!\d)`,
+    String.raw`(?<!\d)254[ -]?[17](?:[ -]?\d){8}(?!\d)`,
+    String.raw`(?<=[^A-Za-z0-9]|\\[bfnrt])0[ -]?[17](?:[ -]?\d){8}(?![A-Za-z0-9])`,
+  ].join('|'),
+  'g',
+);
+const bare_phone = /^254[17]\d{8}$/;
+
+function cutLine(line: string): string {
+  return line.replace(json_parts, (part) => {
+    if (!part.startsWith('"')) return bare_phone.test(part) ? `"${masked(part)}"` : part;
+    return part
+      .replace(callback_address, '$1[cut]')
+      .replace(url_password, '$1[cut]@')
+      .replace(phones, masked);
+  });
+}
+
+/** "2547xxxxx126": enough to recognise a number that one knows. */
+function masked(phone: string): string {
+  const digits = phone.replace(/\D/g, '');
+  const plus = phone.startsWith('+') ? '+' : '';
+  return `${plus}${digits.slice(0, 4)}${'x'.repeat(digits.length - 7)}${digits.slice(-3)}`;
+}

@@ -35,7 +35,9 @@ export function centsFromTyped(text: string): bigint | undefined {
   const parts = typed.exec(plain);
   if (!parts) return undefined;
   const cents = centsFromDecimal(`${parts[1]?.replaceAll(',', '')}${parts[2] ?? ''}`);
-  return cents === undefined ? undefined : cents * (parts[3] ? 1000n : 1n);
+  if (cents === undefined) return undefined;
+  // Never more than can be read again: compared with a limit, it would pass.
+  return centsFromDecimal(decimalFromCents(cents * (parts[3] ? 1000n : 1n)));
 }
 
 function grouped(whole: bigint): string {

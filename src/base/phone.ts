@@ -10,7 +10,8 @@ const msisdn = /^254[17]\d{8}$/;
  */
 export function msisdnFrom(text: string): string | undefined {
   if (!/^[+(\d][\d\s().-]{7,20}$/.test(text.trim())) return undefined;
-  const digits = text.replace(/\D/g, '');
+  // Dialled from abroad it begins with 00, which libphonenumber takes for 000 as in Kenya.
+  const digits = text.replace(/\D/g, '').replace(/^00(?=254)/, '');
   if (msisdn.test(digits)) return digits;
   const number = parsePhoneNumberFromString(digits, 'KE')?.number.slice(1);
   return number !== undefined && msisdn.test(number) ? number : undefined;

@@ -158,6 +158,13 @@ export interface Schema {
     awaits_secret: Generated<boolean>;
     updated_at: At;
   };
+  book_checks: {
+    hour: Date;
+    started_at: At;
+    took_ms: number | null;
+    findings: number | null;
+    named: JSONColumnType<BookFinding[]>;
+  };
   turns: { key: string; person_id: bigint; inbox_id: bigint; at: At };
   ussd_sessions: {
     gateway_id: string;
@@ -170,6 +177,9 @@ export interface Schema {
     updated_at: At;
   };
 }
+
+/** What should hold, and where it does not, in ids and keys. */
+export type BookFinding = { check: string; found: string };
 
 export type Role =
   | 'admin'

@@ -8,16 +8,28 @@ const never_shown = /(?!\n)[\p{Cc}\u200B\u200E\u200F\u061C\u202A-\u202E\u2066-\u
  * harm.
  */
 export function shownText(text: string, longest: number): string {
-  return text
-    .toWellFormed()
-    .replace(never_shown, '')
-    .trim()
-    .slice(0, longest)
-    .toWellFormed()
-    .trim();
+  return cut(harmless(text), longest);
 }
 
 /** The same on one line: every stretch of white space is one space. */
 export function shownLine(text: string, longest: number): string {
-  return shownText(text.replace(/\s+/g, ' '), longest);
+  return cut(harmless(text).replace(/\s+/g, ' '), longest);
+}
+
+// What keeps words apart still does: "1<tab>500" is not 1500.
+function harmless(text: string): string {
+  return text
+    .toWellFormed()
+    .replace(/\r\n?/g, '\n')
+    .replace(/[\t\v\f]/g, ' ')
+    .replace(never_shown, '')
+    .trim();
+}
+
+// Between characters: half a picture is none.
+function cut(text: string, longest: number): string {
+  return text
+    .slice(0, longest)
+    .replace(/[\uD800-\uDBFF]$/, '')
+    .trimEnd();
 }

@@ -82,8 +82,13 @@ async function ussd(c: Context, doors: ConversationDoors): Promise<Response> {
     return c.text(ussdReply(said.words, said.over));
   } catch (error) {
     log.error({ error: messageOf(error) }, 'a USSD request failed');
-    const sorry = 'Sorry, we have a problem on our side. Please dial again in a few minutes.';
-    const samahani = 'Samahani, tuna tatizo. Tafadhali piga tena baada ya dakika chache.';
-    return c.text(ussdReply(`${sorry}\n${samahani}`, true));
+    return ussdSorry(c);
   }
+}
+
+/** What a phone shows when we cannot answer, whoever it is. */
+export function ussdSorry(c: Context): Response {
+  const sorry = 'Sorry, we have a problem on our side. Please dial again in a few minutes.';
+  const samahani = 'Samahani, tuna tatizo. Tafadhali piga tena baada ya dakika chache.';
+  return c.text(ussdReply(`${sorry}\n${samahani}`, true));
 }

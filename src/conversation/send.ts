@@ -5,10 +5,16 @@ import { type Messages, renderMessage } from '../flow/messages.ts';
 import { firstName } from '../people/first-name.ts';
 import { type Leased, leaseMessages, recordSent, type Sent } from '../outbox/take.ts';
 
-/** Sends a text to a WhatsApp id; returns the provider's id of it, or throws ProviderError. */
-export type SendText = (to: string, text: string) => Promise<string>;
+/**
+ * Sends a text to a WhatsApp id and returns the provider's id of it. Throws ProviderError; what was
+ * given up is `unknown`.
+ */
+export type SendText = (to: string, text: string, give_up: AbortSignal) => Promise<string>;
 
 const at_once = 20;
+// Meanwhile others may have become due.
+const look_again_ms = 500;
+const record_again_ms = 2_000;
 
 export interface Sending {
   db: Db;
@@ -18,26 +24,65 @@ export interface Sending {
 }
 
 /**
- * Sends what is due in the outbox, one message a person at a time, until nothing is or `more` says
- * no.
+ * Sends what is due in the outbox, one message a person at a time, until nothing is due and nothing
+ * under way, or `more` says no. Up to twenty are under way: as one ends another begins, so that a
+ * slow recipient holds up nobody else; those that end together are recorded together.
  */
-export async function sendOutbox(it: Sending, more: () => boolean): Promise<void> {
+export async function sendOutbox(
+  it: Sending,
+  more: () => boolean,
+  give_up: AbortSignal = new AbortController().signal,
+): Promise<void> {
+  const ended: Sent[] = [];
+  let under_way = 0;
   let after = 0n;
-  while (more()) {
-    const leased = await leaseMessages(it.db, at_once, after);
-    if (leased.length === 0 && after === 0n) return;
-    after = leased.at(-1)?.person_id ?? 0n;
-    await recordSent(it.db, await Promise.all(leased.map((message) => sendOne(it, message))));
+  let oneEnded: () => void = () => undefined;
+
+  const begin = async (message: Leased) => {
+    under_way += 1;
+    ended.push(await sendOne(it, message, give_up));
+    under_way -= 1;
+    oneEnded();
+  };
+  const untilOneEnds = (at_most_ms: number) =>
+    new Promise<void>((done) => {
+      const patience = setTimeout(done, at_most_ms);
+      oneEnded = () => {
+        clearTimeout(patience);
+        done();
+      };
+    });
+
+  for (;;) {
+    try {
+      const { length } = ended;
+      await recordSent(it.db, ended.slice(0, length));
+      ended.splice(0, length);
+      const free = at_once - under_way;
+      const leased = more() && free > 0 ? await leaseMessages(it.db, free, after) : [];
+      for (const message of leased) void begin(message);
+      const round_over = leased.length < free;
+      const from_the_middle = after !== 0n;
+      after = round_over ? 0n : (leased.at(-1)?.person_id ?? after);
+      if (round_over && from_the_middle && more()) continue;
+      if (under_way === 0 && ended.length === 0) return;
+      if (ended.length === 0) await untilOneEnds(look_again_ms);
+    } catch (error) {
+      // What was sent and is not recorded is sent again, so it is not let go of.
+      if (give_up.aborted || (under_way === 0 && ended.length === 0)) throw error;
+      log.warn({ error: messageOf(error), ended: ended.length }, 'sent and not recorded yet');
+      await untilOneEnds(record_again_ms);
+    }
   }
 }
 
-async function sendOne(it: Sending, message: Leased): Promise<Sent> {
+async function sendOne(it: Sending, message: Leased, give_up: AbortSignal): Promise<Sent> {
   const { id, attempts } = message;
   if (message.whatsapp === null) {
     return { id, attempts, outcome: 'never', error: 'this person has no WhatsApp address' };
   }
   try {
-    const provider_id = await it.send(message.whatsapp, wordsOf(it, message));
+    const provider_id = await it.send(message.whatsapp, wordsOf(it, message), give_up);
     return { id, attempts, outcome: 'sent', provider_id };
   } catch (error) {
     const outcome = outcomeOf(error);

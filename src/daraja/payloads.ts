@@ -21,8 +21,10 @@ const LooseText = z
 
 const Receipt = z
   .string()
-  .transform((text) => text.trim().toUpperCase())
-  .refine((receipt) => /^[A-Z0-9]{6,20}$/.test(receipt), 'expected a receipt such as TKL4A1B2C3');
+  .transform((text) => text.trim())
+  // Before capitals: they would turn other alphabets' letters into Latin ones.
+  .refine((text) => /^[A-Za-z0-9]{6,20}$/.test(text), 'expected a receipt such as TKL4A1B2C3')
+  .transform((receipt) => receipt.toUpperCase());
 
 const AmountCents = z.union([z.string(), z.number()]).transform((given, context) => {
   const cents = centsFromDecimal(String(given).trim());

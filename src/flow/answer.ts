@@ -107,8 +107,10 @@ function dateFrom(text: string, now: Date): string | undefined {
   return words && month ? realDate(words[3] ?? this_year, month, words[1]) : undefined;
 }
 
-// A 31 February rolls over instead of failing, so the date is read back.
+// A 31 February rolls over instead of failing, so the date is read back. There is no year 0, and
+// nobody means the first thousand.
 function realDate(year = '', month = 0, day = ''): string | undefined {
+  if (!/^[12]/.test(year)) return undefined;
   const text = `${year}-${String(month).padStart(2, '0')}-${day.padStart(2, '0')}`;
   const at = new Date(`${text}T00:00:00Z`);
   const real = !Number.isNaN(at.getTime()) && at.toISOString().startsWith(text);

@@ -36,11 +36,17 @@ interface Finding {
 /** Reads YAML; `file` is how findings call it. */
 export function readSource(file: string, text: string): Source {
   const lines = new LineCounter();
-  const doc = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const doc = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    logLevel: 'error',
+  });
   const found: Finding[] = [];
   const add = (offset: number, message: string) => {
     const { line, col } = lines.linePos(offset);
-    found.push({ line: Math.max(1, line), column: Math.max(1, col), message });
+    // A key that the message names may be of several lines; a finding is of one.
+    const said = message.replace(/\s+/g, ' ');
+    found.push({ line: Math.max(1, line), column: Math.max(1, col), message: said });
   };
   let data: unknown;
   for (const error of doc.errors) add(error.pos[0], error.message);

@@ -103,8 +103,8 @@ function formatted(slot: Slot, view: View): string {
     case 'date':
       return dateWords(text, view);
     case 'time': {
-      const at = new Date(text);
-      return Number.isNaN(at.getTime()) ? text : eatTime(at);
+      const at = momentIn(text);
+      return at ? eatTime(at) : text;
     }
     case 'phone':
       return localPhone(text.replace(/^\+/, ''));
@@ -142,10 +142,17 @@ const months: Record<Language, readonly string[]> = {
   sw: 'Jan Feb Mac Apr Mei Jun Jul Ago Sep Okt Nov Des'.split(' '),
 };
 
+// Of the years that have four digits in Nairobi too.
+function momentIn(text: string): Date | undefined {
+  const at = new Date(text);
+  const year = at.getUTCFullYear();
+  return year >= 1 && year < 9999 ? at : undefined;
+}
+
 // "3 Feb", with the year when it is not this one. A moment stands for its day in Nairobi.
 function dateWords(text: string, view: View): string {
-  const at = new Date(text);
-  if (Number.isNaN(at.getTime())) return text;
+  const at = momentIn(text);
+  if (!at) return text;
   const day = /^\d{4}-\d\d-\d\d$/.test(text) ? text : eatDate(at);
   const month = months[view.language][Number(day.slice(5, 7)) - 1] ?? '';
   const words = `${Number(day.slice(8, 10))} ${month}`;

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Pool } from 'pg';
-import { type Db, isAway } from '../base/db.ts';
+import { Busy, type Db, isAway } from '../base/db.ts';
 import { sha256 } from '../base/secrets.ts';
 import type { Task } from '../base/jobs.ts';
 
@@ -13,14 +13,22 @@ export interface Arrival {
   from_ip: string | null;
 }
 
-/** Keeps an arrival; resolves once it is committed, whether it is new or a repeat. */
+/**
+ * Keeps an arrival; resolves once it is committed, whether it is new or a repeat. Throws Busy when
+ * more waits than can be kept soon.
+ */
 export type Keep = (arrival: Arrival) => Promise<void>;
 
 const most_in_a_batch = 500;
+// Bodies are 500 characters as a rule, and may be a hundred times that.
+const most_characters_in_a_batch = 2_000_000;
 const most_in_flight = 2;
+const most_waiting = 2_000;
+const longest_wait_ms = 2_000;
 
 interface Waiting {
   arrival: Arrival;
+  since: number;
   done: () => void;
   failed: (error: unknown) => void;
 }
@@ -30,31 +38,53 @@ interface Waiting {
  *
  * Arrivals are written in batches without a timer: everything that comes in while two batches are
  * in flight is the next one, so a single arrival waits for nobody and a flood shares its commits
- * (measured: 2.0 to 2.6 times the best code that commits one by one). When a batch is refused, its
- * arrivals are written one by one, so that a bad one fails alone.
+ * (measured: 2.0 to 2.6 times the best code that commits one by one). When a batch is refused it is
+ * halved, again and again, so that a bad arrival fails alone.
+ *
+ * When the database is slow or says nothing, those that come are refused at once: behind those that
+ * wait already they would be answered too late.
  */
 export function keeper(pool: Pool, task: Task): Keep {
-  let waiting: Waiting[] = [];
+  const waiting: Waiting[] = [];
   let in_flight = 0;
+  let moved_at = 0;
 
   function flush(): void {
     while (waiting.length > 0 && in_flight < most_in_flight) {
-      const batch = waiting.slice(0, most_in_a_batch);
-      waiting = waiting.slice(most_in_a_batch);
+      const batch = waiting.splice(0, batchSize(waiting));
       in_flight += 1;
+      moved_at = performance.now();
       void write(pool, task, batch).finally(() => {
         in_flight -= 1;
+        moved_at = performance.now();
         flush();
       });
     }
   }
 
+  function isBehind(now: number): boolean {
+    if (waiting.length >= most_waiting) return true;
+    if (now - (waiting[0]?.since ?? now) > longest_wait_ms) return true;
+    return in_flight === most_in_flight && now - moved_at > longest_wait_ms;
+  }
+
   return (arrival) =>
     new Promise((done, failed) => {
-      waiting.push({ arrival, done, failed });
+      const since = performance.now();
+      if (isBehind(since)) return failed(new Busy());
+      waiting.push({ arrival, since, done, failed });
       // Once the requests that are being read this very moment have arrived too.
       if (waiting.length === 1) setImmediate(flush);
     });
+}
+
+function batchSize(waiting: readonly Waiting[]): number {
+  let characters = 0;
+  const end = waiting.findIndex((one, index) => {
+    characters += one.arrival.body.length;
+    return index === most_in_a_batch || (index > 0 && characters > most_characters_in_a_batch);
+  });
+  return end === -1 ? waiting.length : end;
 }
 
 async function write(pool: Pool, task: Task, batch: Waiting[]): Promise<void> {
@@ -70,7 +100,10 @@ async function write(pool: Pool, task: Task, batch: Waiting[]): Promise<void> {
       for (const one of batch) one.failed(error);
       return;
     }
-    await Promise.all(batch.map((one) => write(pool, task, [one])));
+    const half = Math.ceil(batch.length / 2);
+    await Promise.all(
+      [batch.slice(0, half), batch.slice(half)].map((part) => write(pool, task, part)),
+    );
   }
 }
 

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { type Db, type Tx, inSavepoint, inTransaction } from '../base/db.ts';
+import { type Db, type Tx, inSavepoint, inTransaction, isAway, sqlState } from '../base/db.ts';
 import { messageOf } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 
@@ -51,6 +51,8 @@ async function drainBatch(db: Db, drain: Drain): Promise<number> {
       return rows.length;
     });
   } catch (error) {
+    // Away: nothing is wrong with the rows, and they wait.
+    if (isAway(error) && !isHeldUp(error)) throw error;
     const { source } = drain;
     log.warn({ source, error: messageOf(error) }, 'inbox batch failed; trying its rows one by one');
     return drainOneByOne(db, drain);
@@ -65,12 +67,32 @@ async function drainOneByOne(db: Db, drain: Drain): Promise<number> {
         await inSavepoint(tx, () => drain.work(tx, [row]));
         await markDone(tx, [row]);
       } catch (error) {
+        if (isHeldUp(error)) {
+          await putOff(tx, row);
+          // The others may be held up too, and each costs seconds: they are taken up anew.
+          return rows.length;
+        }
+        if (isAway(error)) throw error;
         const state = await markFailed(tx, row, messageOf(error));
         if (state === 'failed') await tellGivenUp(tx, drain, row);
       }
     }
     return rows.length;
   });
+}
+
+// A lock that somebody else held for too long, or a statement that took too long: the row's turn
+// comes again, and it has not failed.
+const held_up = new Set(['55P03', '57014']);
+
+function isHeldUp(error: unknown): boolean {
+  return held_up.has(sqlState(error) ?? '');
+}
+
+async function putOff(tx: Tx, row: Kept): Promise<void> {
+  await sql`update inbox set due_at = now() + interval '10 seconds' where id = ${row.id}`.execute(
+    tx,
+  );
 }
 
 // Telling of it must not bring the row back.

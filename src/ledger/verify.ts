@@ -73,11 +73,12 @@ export const ledgerChecks: readonly Check[] = [
     sql`
       select t.key || ' does not fit its hash' as found
       from ledger_transactions t
-      left join lateral (
-        select string_agg(p.debit_account_id || '<' || p.credit_account_id || '=' || p.amount_cents, ';'
-                          order by p.line) as lines
-        from postings p where p.ledger_transaction_id = t.id
-      ) l on true
+      left join (
+        select ledger_transaction_id as id,
+               string_agg(debit_account_id || '<' || credit_account_id || '=' || amount_cents, ';'
+                          order by line) as lines
+        from postings group by ledger_transaction_id
+      ) l using (id)
       where ledger_content_hash(t.kind, t.effective_at, t.reverses_id, l.lines)
             is distinct from t.content_hash
       limit 20`,

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Db } from '../base/db.ts';
+import { shownLine } from '../base/text.ts';
 
 /** A message that this process may send now, until its lease runs out. */
 export interface Leased {
@@ -74,6 +75,9 @@ export type Sent = { id: bigint; attempts: number } & (
 const most_doubts = 4;
 const fewest_attempts = 10;
 const given_up_after = '1 day';
+// What a provider says may hold what the database cannot.
+const longest_id = 300;
+const longest_error = 500;
 
 /**
  * Records how attempts ended, unless somebody else has leased the message since. What is given up
@@ -102,8 +106,8 @@ export async function recordSent(db: Db, results: Sent[]): Promise<void> {
       ${results.map((r) => r.id)}::bigint[],
       ${results.map((r) => r.attempts)}::int[],
       ${results.map((r) => r.outcome)}::text[],
-      ${results.map((r) => (r.outcome === 'sent' ? r.provider_id : null))}::text[],
-      ${results.map((r) => (r.outcome === 'sent' ? null : r.error.slice(0, 500)))}::text[]
+      ${results.map((r) => (r.outcome === 'sent' ? shownLine(r.provider_id, longest_id) : null))}::text[],
+      ${results.map((r) => (r.outcome === 'sent' ? null : shownLine(r.error, longest_error)))}::text[]
     ) as r(id, attempts, outcome, provider_id, error)
     where o.id = r.id and o.state = 'sending' and o.attempts = r.attempts
   `.execute(db);

@@ -1,85 +1,106 @@
-import { sql } from 'kysely';
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
-import type { Db } from '../base/db.ts';
+import type { Pool } from 'pg';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { isAway } from '../base/db.ts';
+import { messageOf } from '../base/errors.ts';
+import { log } from '../base/log.ts';
+import { Late, shared, within } from './ask.ts';
+import { figureLines } from './figure-lines.ts';
+import { type Figures, figureReader } from './figures.ts';
 
 export interface Metrics {
-  registry: Registry;
+  /** A callback has come in and is being answered; `answered` follows. */
+  arrived: () => void;
   /**
    * Counts an answer at a callback door: 'c2b', 'whatsapp', 'ussd', or 'unknown' for a wrong
-   * secret.
+   * secret; and how long it took.
    */
-  answered: (door: string, status: number) => void;
+  answered: (door: string, status: number, seconds: number) => void;
+  /** Everything as Prometheus reads it. Never throws, and never takes much longer than a second. */
+  read: () => Promise<{ text: string; content_type: string }>;
 }
 
-/** What an operator watches, in Prometheus' form. The database is asked when somebody reads it. */
-export function makeMetrics(db: Db): Metrics {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  const callbacks = new Counter({
-    name: 'karani_callbacks_total',
-    help: 'Callbacks by door and answer',
-    labelNames: ['door', 'status'],
-    registers: [registry],
-  });
-  const waiting = new Gauge({
-    name: 'karani_rows',
-    help: 'Rows by table and state: what waits and what was given up',
-    labelNames: ['table', 'state'],
-    registers: [registry],
-  });
-  const oldest = new Gauge({
-    name: 'karani_oldest_waiting_seconds',
-    help: 'Age of the oldest row that waits, by table',
-    labelNames: ['table'],
-    registers: [registry],
-  });
-  const unmatched = new Gauge({
-    name: 'karani_unmatched_shillings',
-    help: 'Money received that has found nothing to pay',
-    registers: [registry],
-    collect: async () => {
-      const now = await readWaiting(db);
-      for (const row of now.rows) {
-        waiting.set({ table: row.name, state: row.state }, row.count);
-        if (row.state === 'waiting') oldest.set({ table: row.name }, row.oldest_s);
+const fresh_ms = 1_000;
+const patience_ms = 1_700;
+
+/**
+ * What an operator watches, in Prometheus' form. The database is asked when somebody reads it, by
+ * one look for all who read at once; without the database there is what the process itself knows.
+ */
+export function makeMetrics(pool: Pool): Metrics {
+  const own = new Registry();
+  collectDefaultMetrics({ register: own });
+  const doors = doorMetrics(own);
+  const up = databaseMetrics(own, pool);
+  const look = shared(figureReader(pool), fresh_ms);
+
+  async function figures(): Promise<Figures | undefined> {
+    try {
+      return await within(patience_ms, look());
+    } catch (error) {
+      if (!(error instanceof Late || isAway(error))) {
+        log.error({ error: messageOf(error) }, 'the figures cannot be read');
       }
-      unmatched.set(now.unmatched);
-    },
-  });
+      return undefined;
+    }
+  }
+
   return {
-    registry,
-    answered: (door, status) => callbacks.inc({ door, status }),
+    ...doors,
+    read: async () => {
+      const now = await figures();
+      up.set(now ? 1 : 0);
+      // Without the database its lines are not there: what was true a while ago is not shown.
+      const lines = now ? figureLines(now) : '';
+      return { text: `${await own.metrics()}\n${lines}`, content_type: own.contentType };
+    },
   };
 }
 
-interface WaitingRow {
-  name: string;
-  state: string;
-  count: number;
-  oldest_s: number;
+function doorMetrics(registry: Registry): Pick<Metrics, 'arrived' | 'answered'> {
+  const registers = [registry];
+  const answers = new Counter({
+    name: 'karani_callbacks_total',
+    help: 'Callbacks by door and answer',
+    labelNames: ['door', 'status'],
+    registers,
+  });
+  const seconds = new Histogram({
+    name: 'karani_callback_seconds',
+    help: 'How long callbacks took to be answered, by door',
+    labelNames: ['door'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers,
+  });
+  const under_way = new Gauge({
+    name: 'karani_callbacks_under_way',
+    help: 'Callbacks that are being answered now',
+    registers,
+  });
+  return {
+    arrived: () => under_way.inc(),
+    answered: (door, status, took_s) => {
+      under_way.dec();
+      answers.inc({ door, status });
+      seconds.observe({ door }, took_s);
+    },
+  };
 }
 
-async function readWaiting(db: Db): Promise<{ rows: WaitingRow[]; unmatched: number }> {
-  const { rows } = await sql<WaitingRow>`
-    select 'inbox' as name, 'waiting' as state, count(*)::int as count,
-           coalesce(extract(epoch from now() - min(received_at)), 0)::float8 as oldest_s
-    from inbox where state = 'new'
-    union all
-    select 'inbox', 'failed', count(*)::int, 0 from inbox where state = 'failed'
-    union all
-    select 'inbox', 'rejected', count(*)::int, 0 from inbox_rejected
-    union all
-    select 'outbox', 'waiting', count(*)::int,
-           coalesce(extract(epoch from now() - min(created_at)), 0)::float8
-    from outbox where state in ('waiting', 'sending')
-    union all
-    select 'outbox', 'failed', count(*)::int, 0 from outbox where state = 'failed'
-    union all
-    select 'hearings', 'conflict', count(*)::int, 0 from hearings where verdict = 'conflict'
-  `.execute(db);
-  const sum = await sql<{ shillings: number }>`
-    select coalesce(sum(amount_cents - allocated_cents) / 100.0, 0)::float8 as shillings
-    from payments where allocated_cents < amount_cents
-  `.execute(db);
-  return { rows, unmatched: sum.rows[0]?.shillings ?? 0 };
+function databaseMetrics(registry: Registry, pool: Pool): Gauge {
+  const connections = new Gauge({
+    name: 'karani_database_connections',
+    help: 'Connections of this process: all, idle; waiting are those who wait for one',
+    labelNames: ['state'],
+    registers: [registry],
+    collect: () => {
+      connections.set({ state: 'all' }, pool.totalCount);
+      connections.set({ state: 'idle' }, pool.idleCount);
+      connections.set({ state: 'waiting' }, pool.waitingCount);
+    },
+  });
+  return new Gauge({
+    name: 'karani_database_up',
+    help: 'Whether the database answered this look',
+    registers: [registry],
+  });
 }

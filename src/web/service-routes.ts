@@ -1,34 +1,80 @@
 import { Hono } from 'hono';
-import { sql } from 'kysely';
-import type { Db } from '../base/db.ts';
+import type { Pool } from 'pg';
+import { isAway, sqlState } from '../base/db.ts';
+import { messageOf } from '../base/errors.ts';
+import { log } from '../base/log.ts';
 import { listMigrations } from '../base/migrate.ts';
+import { ask, Late, shared } from './ask.ts';
 import type { Metrics } from './metrics.ts';
 
+export interface Service {
+  pool: Pool;
+  metrics: Metrics;
+  /** Whether this process has been told to stop. */
+  stopping: () => boolean;
+}
+
 /** For whoever runs the server: alive, ready, and the figures. */
-export function serviceRoutes(db: Db, metrics: Metrics): Hono {
+export function serviceRoutes({ pool, metrics, stopping }: Service): Hono {
+  const look = shared(() => missingFrom(pool), 0);
   const routes = new Hono();
   routes.get('/healthz', (c) => c.json({ alive: true }));
   routes.get('/readyz', async (c) => {
-    const missing = await notReady(db);
-    return missing === undefined
-      ? c.json({ ready: true })
-      : c.json({ ready: false, why: missing }, 503);
+    const missing = await look();
+    const why = stopping() ? 'this process is stopping' : missing;
+    return why === undefined ? c.json({ ready: true }) : c.json({ ready: false, why }, 503);
   });
   routes.get('/metrics', async (c) => {
-    const text = await metrics.registry.metrics();
-    return c.text(text, 200, { 'content-type': metrics.registry.contentType });
+    const { text, content_type } = await metrics.read();
+    return c.text(text, 200, { 'content-type': content_type });
   });
   return routes;
 }
 
-async function notReady(db: Db): Promise<string | undefined> {
+const patience_ms = 1_500;
+
+interface Standing {
+  standby: boolean;
+  read_only: boolean;
+  newest: number;
+}
+
+/** What the database lacks for work to be done on it; undefined when it lacks nothing. */
+async function missingFrom(pool: Pool): Promise<string | undefined> {
   try {
-    const { rows } = await sql<{ newest: number | null }>`
-      select max(number) as newest from migrations
-    `.execute(db);
-    const wanted = (await listMigrations()).at(-1)?.number;
-    return rows[0]?.newest === wanted ? undefined : 'the database is not at this version';
-  } catch {
-    return 'the database cannot be reached';
+    const wanted = await newestMigration();
+    const [it] = await ask<Standing>(pool, patience_ms, {
+      text: `select pg_is_in_recovery() as standby,
+              current_setting('transaction_read_only')::boolean as read_only,
+              (select coalesce(max(number), 0) from migrations) as newest`,
+    });
+    if (!it || it.standby) return 'the database is a standby, which takes no writes';
+    if (it.read_only) return 'the database is read-only';
+    if (it.newest < wanted) {
+      return `the database is at migration ${it.newest} and this version needs ${wanted}`;
+    }
+    if (it.newest > wanted) {
+      return `the database is at migration ${it.newest} and this version knows only ${wanted}`;
+    }
+    return undefined;
+  } catch (error) {
+    return whyNoAnswer(error);
   }
+}
+
+// Read once: files that are put beside a running process are not of its version.
+let newest_migration: number | undefined;
+async function newestMigration(): Promise<number> {
+  newest_migration ??= (await listMigrations()).at(-1)?.number ?? 0;
+  return newest_migration;
+}
+
+const no_such_table = '42P01';
+
+function whyNoAnswer(error: unknown): string {
+  if (error instanceof Late) return 'the database does not answer';
+  if (sqlState(error) === no_such_table) return 'the database has not been migrated';
+  if (isAway(error)) return 'the database cannot be reached';
+  log.error({ error: messageOf(error) }, 'the database cannot be asked whether it is ready');
+  return 'the database refuses this process';
 }

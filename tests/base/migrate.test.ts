@@ -20,3 +20,10 @@ test('a database is not migrated for another environment', async () => {
   await expect(migrate(pool, 'sandbox')).rejects.toThrow('belongs to a demo installation');
   await close();
 });
+
+test('a database of a newer Karani is left alone', async () => {
+  const { pool, close } = await freshDatabase(1);
+  await pool.query("insert into migrations (number, name) values (9999, '9999_of_tomorrow.sql')");
+  await expect(migrate(pool, 'demo')).rejects.toThrow('Start the newer version');
+  await close();
+});

@@ -5,6 +5,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { Refusal } from '../../src/base/errors.ts';
+import { heardNow, UssdRequest } from '../../src/channels/ussd/africas-talking.ts';
 import { action } from '../../src/flow/action.ts';
 import { actions } from '../../src/registry.ts';
 import { flows_folder } from '../../src/serve.ts';
@@ -141,3 +142,14 @@ test('a code in one webhook with what leads to it, or again beside something new
 interface Webhook {
   entry: { changes: { value: { messages: unknown[] } }[] }[];
 }
+
+test('what is kept of a code on USSD cannot be guessed without our key', () => {
+  const request = UssdRequest.parse({
+    sessionId: 'ATUid_guess',
+    serviceCode: '*384*1#',
+    phoneNumber: `+${kamau}`,
+    text: `1*${pin}`,
+  });
+  const kept = ['our key', 'another'].map((key) => heardNow(key, request).text_hash);
+  expect(kept[0]).not.toBe(kept[1]);
+});

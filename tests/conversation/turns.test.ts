@@ -1,8 +1,14 @@
 import { takeTurns } from '../../src/conversation/whatsapp.ts';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { toDarajaTime } from '../../src/base/clock.ts';
+import { inTransaction, type Tx } from '../../src/base/db.ts';
+import { lockPersonAt } from '../../src/people/find.ts';
+import { actions } from '../../src/registry.ts';
+import { flows_folder } from '../../src/serve.ts';
 import { type House, openHouse, postSigned, webhook } from '../helpers/house.ts';
 import { confirmation } from '../helpers/confirmation.ts';
+import { eventually } from '../helpers/process.ts';
 
 const kamau = '254700000004';
 const wanjiru = '254700000001';
@@ -177,4 +183,109 @@ test('an earlier USSD request that comes late moves nobody', async () => {
   const shown = await house.keys(kamau, 'ATUid_late', '1');
   expect(await house.keys(kamau, 'ATUid_late', '')).toBe(shown);
   expect(await house.keys(kamau, 'ATUid_late', '1*1')).toMatch(/^END INV-20260203-0001/);
+});
+
+test("Meta's signature is over the very bytes that came", async () => {
+  const spaced = JSON.stringify(webhook(kamau, 'menu', 'wamid.spaced'), null, 2);
+  expect((await postSigned(house.url, spaced)).status).toBe(200);
+});
+
+test('a WhatsApp message that could not be kept is not answered as if it were', async () => {
+  const other = await openHouse();
+  try {
+    await sql`alter table inbox add constraint full_up check (source <> 'whatsapp')`.execute(
+      other.db,
+    );
+    const body = JSON.stringify(webhook(kamau, 'menu', 'wamid.lost'));
+    expect((await postSigned(other.url, body)).status).toBe(500);
+  } finally {
+    await other.close();
+  }
+});
+
+test("one person's turns wait for each other on every channel", async () => {
+  const waiting = async () => {
+    const { rows } = await sql<{ n: number }>`select count(*)::int as n from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`.execute(house.db);
+    return rows[0]!.n;
+  };
+  const body = JSON.stringify(webhook(kamau, 'menu', 'wamid.waits'));
+  await postSigned(house.url, body);
+  const turns: Promise<unknown>[] = [];
+  await inTransaction(house.db, async (tx) => {
+    await lockPersonAt(tx, 'msisdn', kamau);
+    turns.push(house.keys(kamau, 'ATUid_waits', ''), takeTurns(house.db, house.conversations));
+    await eventually(waiting, (n) => n === turns.length, 5_000);
+  });
+  await Promise.all(turns);
+});
+
+test("a gateway's session shows one number nothing of another's", async () => {
+  expect(await house.keys(kamau, 'ATUid_shared', '')).toContain('Kamau');
+  expect(await house.keys(wanjiru, 'ATUid_shared', '')).not.toContain('Kamau');
+});
+
+/** A house in which reading what one owes does this first. */
+const houseWhere = (happens: (tx: Tx) => Promise<unknown>) =>
+  openHouse(
+    {},
+    {
+      flows_folder,
+      actions: {
+        ...actions,
+        'invoices.standing': {
+          ...actions['invoices.standing']!,
+          run: async (tx, call) => {
+            await happens(tx);
+            return actions['invoices.standing']!.run(tx, call);
+          },
+        },
+      },
+    },
+  );
+
+test('an action that fails in the database undoes itself alone, and the person is told', async () => {
+  const other = await houseWhere(async (tx) => {
+    await sql`update people set name = 'Nobody'`.execute(tx);
+    await sql`select 1 / 0`.execute(tx);
+  });
+  try {
+    expect((await other.writes(kamau, 'balance'))[0]).toContain('we have a problem on our side');
+    expect((await other.writes(kamau, 'menu'))[0]).toContain('Hello Kamau');
+  } finally {
+    await other.close();
+  }
+});
+
+test('a turn that the database undid is taken again, and the person notices nothing', async () => {
+  let undone = false;
+  const other = await houseWhere(async (tx) => {
+    if (undone) return;
+    undone = true;
+    await sql`do $$ begin raise exception 'undone' using errcode = '40001'; end $$`.execute(tx);
+  });
+  try {
+    expect(await other.writes(kamau, 'balance')).toEqual([
+      expect.stringContaining('To pay: KES 6,500.'),
+    ]);
+  } finally {
+    await other.close();
+  }
+});
+
+test('a message that came twice before it was answered is one turn', async () => {
+  await house.writes(kamau, 'menu');
+  const body = webhook(kamau, '1', 'wamid.early');
+  await postSigned(house.url, JSON.stringify(body));
+  await postSigned(house.url, JSON.stringify({ ...body, again: true }));
+  expect(await takeTurns(house.db, house.conversations)).toBe(2);
+  const { body: session } = await house.db
+    .selectFrom('sessions')
+    .innerJoin('addresses', 'addresses.person_id', 'sessions.person_id')
+    .select('body')
+    .where('channel', '=', 'whatsapp')
+    .where('kind', '=', 'whatsapp')
+    .where('value', '=', kamau)
+    .executeTakeFirstOrThrow();
+  expect(session).toMatchObject({ flow: 'balance', at: 'invoice' });
 });

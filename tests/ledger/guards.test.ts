@@ -6,6 +6,7 @@ import { balancesOf } from '../../src/ledger/balances.ts';
 import { postLedger } from '../../src/ledger/post.ts';
 import { ledgerChecks, verify } from '../../src/ledger/verify.ts';
 import { freshDatabase } from '../helpers/database.ts';
+import { eventually } from '../helpers/process.ts';
 
 let database: Awaited<ReturnType<typeof freshDatabase>>;
 let db: Db;
@@ -37,6 +38,12 @@ beforeAll(async () => {
 
 afterAll(() => database.close());
 
+async function waiting(): Promise<number> {
+  const { rows } = await sql<{ n: number }>`select count(*)::int as n from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'`.execute(db);
+  return rows[0]!.n;
+}
+
 async function as(user: 'owner' | 'user', statement: string): Promise<string> {
   try {
     await inTransaction(db, async (tx) => {
@@ -61,14 +68,34 @@ const refused: [string, string, RegExp][] = [
   ['UPDATE of a posting', 'update postings set amount_cents = 1', /only grows: UPDATE of postings/],
   ['DELETE of a posting', 'delete from postings', /only grows: DELETE of postings/],
   ['TRUNCATE of postings', 'truncate postings', /only grows: TRUNCATE of postings/],
-  ['UPDATE of a ledger transaction', "update ledger_transactions set kind = 'other'", /only grows/],
-  ['DELETE of a ledger transaction', 'delete from ledger_transactions', /only grows/],
-  ['TRUNCATE of ledger transactions', 'truncate ledger_transactions cascade', /only grows/],
+  [
+    'UPDATE of a ledger transaction',
+    "update ledger_transactions set kind = 'other'",
+    /UPDATE of ledger_tr/,
+  ],
+  ['DELETE of a ledger transaction', 'delete from ledger_transactions', /DELETE of ledger_tr/],
+  [
+    'TRUNCATE of ledger transactions',
+    'truncate ledger_transactions cascade',
+    /TRUNCATE of ledger_tr/,
+  ],
   ['UPDATE of an account', "update accounts set currency = 'USD'", /can only be closed/],
-  ['DELETE of an account', 'delete from accounts', /only grows/],
-  ['TRUNCATE of accounts', 'truncate accounts cascade', /only grows/],
+  ['DELETE of an account', 'delete from accounts', /DELETE of accounts/],
+  ['TRUNCATE of accounts', 'truncate accounts cascade', /TRUNCATE of accounts/],
+  [
+    'an account closed and changed at once',
+    "update accounts set closed_at = now(), currency = 'USD' where code = '1000'",
+    /can only be closed/,
+  ],
+  [
+    'an account closed twice',
+    `update accounts set closed_at = now() where code = '1000';
+     update accounts set closed_at = now() + interval '1 day' where code = '1000'`,
+    /can only be closed/,
+  ],
   ['a balance set by hand', 'update account_balances set balance_cents = 1', /move by postings/],
   ['a balance deleted', 'delete from account_balances', /move by postings/],
+  ['the balances truncated', 'truncate account_balances', /move by postings/],
   [
     'a balance begun with something',
     `insert into account_balances (account_id, balance_cents) values (${account('1000')}, 5)`,
@@ -132,6 +159,26 @@ test.each(['owner', 'user'] as const)('the %s cannot post between currencies', a
   );
 });
 
+test('the guards hold in a replica too', async () => {
+  const replica = 'set local session_replication_role = replica';
+  expect(await as('owner', `${replica}; update postings set amount_cents = 1`)).toMatch(
+    /only grows/,
+  );
+  expect(await as('owner', `${replica}; update account_balances set balance_cents = 1`)).toMatch(
+    /move by postings/,
+  );
+});
+
+test('an account is opened once and stays as it was', async () => {
+  const code = '5020';
+  await inTransaction(db, (tx) => openAccounts(tx, [{ code }]));
+  await inTransaction(db, (tx) =>
+    openAccounts(tx, [{ code, owner: { kind: 'customer', id: 9n }, floor_cents: 0n }]),
+  );
+  const rows = await db.selectFrom('accounts').selectAll().where('code', '=', code).execute();
+  expect(rows).toMatchObject([{ code, owner_kind: null, owner_id: null }]);
+});
+
 test('the same ledger transaction again changes nothing, and other contents are an error', async () => {
   await inTransaction(db, (tx) => postLedger(tx, [sale('test:again')]));
   const before = await balancesOf(db, ['1000']);
@@ -182,6 +229,31 @@ test('transfers in opposite directions at once do not hold each other up', async
       ['2020:P2', 0n],
     ]),
   );
+});
+
+test('who waits for one balance holds no later one meanwhile', async () => {
+  const [first = '', ...later] = Array.from({ length: 4 }, (_, n) => `2020:Q${n}`);
+  const codes = [first, ...later];
+  await inTransaction(db, (tx) =>
+    openAccounts(
+      tx,
+      codes.map((code, n) => ({ code, owner: { kind: 'customer', id: BigInt(n) } })),
+    ),
+  );
+  const shares = codes.map((credit) => ({ debit: '1000', credit, amount_cents: 100n }));
+  let sharing: Promise<void> | undefined;
+  await inTransaction(db, async (tx) => {
+    const lock = (some: string[]) =>
+      sql`select 1 from account_balances join accounts on accounts.id = account_id
+          where code = any(${some}) for no key update of account_balances nowait`.execute(tx);
+    await lock([first]);
+    sharing = inTransaction(db, (other) =>
+      postLedger(other, [{ ...sale('test:shares'), postings: shares.toReversed() }]),
+    );
+    await eventually(waiting, (n) => n === 1, 5_000);
+    await lock(later);
+  });
+  await sharing;
 });
 
 test('verify finds nothing in books that are right, and names what was changed behind its back', async () => {

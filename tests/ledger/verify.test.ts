@@ -84,3 +84,47 @@ test.each([
   for (const one of change.split(';')) await sql.raw(one.replace('@', ';')).execute(house.db);
   expect((await house.findings()).map((it) => it.check)).toContain(check);
 });
+
+test.each([
+  ['kind', "kind = 'another_kind'"],
+  ['day', "effective_at = effective_at + interval '1 day'"],
+  ['reversed one', 'reverses_id = id'],
+])('verify finds a ledger transaction whose %s was changed', async (_, change) => {
+  await house.hook('c2b/confirmation', confirmation({ TransID: 'CHANGED001' }));
+  await house.drain();
+  await sql
+    .raw(`alter table ledger_transactions disable trigger ledger_transactions_only_grow;
+    update ledger_transactions set ${change} where key = 'payment:CHANGED001:received';
+    alter table ledger_transactions enable always trigger ledger_transactions_only_grow`)
+    .execute(house.db);
+  expect((await verify(house.db, ledgerChecks)).map((it) => it.found)).toEqual([
+    'payment:CHANGED001:received does not fit its hash',
+  ]);
+});
+
+const constrained = [
+  'account_balances.balance_not_below_floor',
+  'accounts.accounts_code_key',
+  'ledger_transactions.ledger_transactions_key_key',
+  'ledger_transactions.ledger_transactions_reverses_id_key',
+  'postings.amount_above_zero',
+  'postings.accounts_differ',
+  'payments.payments_receipt_key',
+  'payments.never_over_allocated',
+  'invoices.never_over_applied',
+  'outbox.outbox_key_key',
+  'inbox.inbox_source_body_hash_key',
+  'hearings.hearings_pkey',
+];
+test('verify names every constraint that guards money and is gone', async () => {
+  for (const [index, name] of constrained.entries()) {
+    const [table = '', constraint = ''] = name.split('.');
+    await sql.raw(`alter table ${table} drop constraint ${constraint}`).execute(house.db);
+    expect((await verify(house.db, ledgerChecks)).map((it) => it.found).sort()).toEqual(
+      constrained
+        .slice(0, index + 1)
+        .map((gone) => `${gone} is missing`)
+        .sort(),
+    );
+  }
+});

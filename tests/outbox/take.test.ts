@@ -58,15 +58,18 @@ test('a person has one message in flight, and the next when it has ended', async
 });
 
 test('a message committed late does not join the one in flight', async () => {
-  await tell(kamau, 'first', 'second');
-  await sql`update outbox set due_at = now() + interval '1 hour' where words = 'first'`.execute(
-    house.db,
-  );
-  await sql`update outbox set id = default where words = 'first'`.execute(house.db);
-  expect(await leased()).toEqual(['second']);
-  // As if it had been numbered before and committed only now.
-  await sql`update outbox set due_at = now() where words = 'first'`.execute(house.db);
+  const person_id = await idOf(kamau);
+  // The queue writes the name of a task down when it first hears it, and one waits for the other.
+  await tell(otieno, 'other');
+  await inTransaction(house.db, async (tx) => {
+    // Numbered first, and committed after the other has been leased.
+    await notify(tx, [{ key: 'test:first', person_id, words: 'first' }]);
+    await tell(kamau, 'second');
+    expect(await leased()).toEqual(['other', 'second']);
+  });
   expect(await leased()).toEqual([]);
+  await over();
+  expect(await leased()).toEqual(['other', 'first']);
 });
 
 test('whoever lost the lease records nothing', async () => {
@@ -108,4 +111,31 @@ test('what was not sent is tried for a day, what may have been sent four times, 
   await sql`update outbox set created_at = now() - interval '2 days'`.execute(house.db);
   await sending();
   expect((await rows())[0]).toMatchObject({ state: 'failed', attempts: 11 });
+});
+
+test('two senders at once never hold the same message', async () => {
+  await tell(kamau, 'one');
+  await inTransaction(house.db, async (tx) => {
+    expect(await leaseMessages(tx, 20)).toHaveLength(1);
+    // The other has nothing to wait for either: the message is being leased.
+    const other = inTransaction(house.db, async (other_tx) => {
+      await sql`set local lock_timeout = '2s'`.execute(other_tx);
+      return leaseMessages(other_tx, 20);
+    });
+    expect(await other).toEqual([]);
+  });
+});
+
+test('what a provider answers can be recorded, whatever is in it', async () => {
+  await tell(kamau, 'one');
+  await tell(otieno, 'two');
+  const [two, one] = await leaseMessages(house.db, 20);
+  await recordSent(house.db, [
+    { id: one!.id, attempts: 1, outcome: 'sent', provider_id: 'wamid.\0\ud83d1' },
+    { id: two!.id, attempts: 1, outcome: 'never', error: 'no\0\nsuch \ud83dnumber' },
+  ]);
+  expect(await rows()).toMatchObject([
+    { words: 'one', state: 'sent', provider_id: expect.stringContaining('wamid.') },
+    { words: 'two', state: 'failed', error: expect.stringContaining('no such') },
+  ]);
 });

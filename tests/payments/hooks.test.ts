@@ -175,6 +175,12 @@ test('with the database away the answer is 503 and nothing is promised', async (
     body: JSON.stringify(confirmation()),
   });
   expect(response.status).toBe(503);
+  // What cannot be read and could not be kept either: it may be money, so it is to come again.
+  const unread = await fetch(`${listening.url}/hooks/${hook_secret}/c2b/confirmation`, {
+    method: 'POST',
+    body: 'hello',
+  });
+  expect(unread.status).toBe(503);
   expect((await fetch(`${listening.url}/readyz`)).status).toBe(503);
   expect((await fetch(`${listening.url}/healthz`)).status).toBe(200);
   await listening.stop();

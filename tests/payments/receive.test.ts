@@ -146,6 +146,9 @@ test('payments of one batch see what those before them have paid', async () => {
     // What is paid already names its customer.
     '4000.00 customer credit=4000.00',
   ]);
+  // All in the one commit: no row had to be tried by itself.
+  const commits = await sql`select distinct xmin::text from payments`.execute(house.db);
+  expect(commits.rows).toHaveLength(1);
   expect(await house.findings()).toEqual([]);
 });
 
@@ -351,4 +354,16 @@ test('who pays what another owes is thanked, and reads nothing of what they owe'
 test('an account that names nothing is shown when the number decided instead', async () => {
   await pay({ BillRefNumber: 'WRONG 77' });
   expect((await outbox('payment_part'))[0]!.values).toMatchObject({ typed: 'WRONG 77' });
+});
+
+test.each([
+  ['a payment allocated beyond itself', 'payments', 'allocated_cents = amount_cents + 1'],
+  ['a payment allocated below nothing', 'payments', 'allocated_cents = -1'],
+  ['an invoice paid beyond its total', 'invoices', 'outstanding_cents = -1'],
+  ['an invoice that owes more than its total', 'invoices', 'outstanding_cents = total_cents + 1'],
+])('%s cannot be written down', async (_, table, change) => {
+  await pay({});
+  await expect(sql.raw(`update ${table} set ${change}`).execute(house.db)).rejects.toThrow(
+    /never_over_/,
+  );
 });

@@ -25,3 +25,17 @@ test('processes that start together enrol everybody once', async () => {
   const ids = await Promise.all([admin(), admin(), admin(), admin()]);
   expect(new Set(ids.flat()).size).toBe(1);
 });
+
+test('an address belongs to one person', async () => {
+  await admin();
+  const [another] = await withRole(house.db, 'officer');
+  const address = {
+    person_id: another!,
+    kind: 'msisdn',
+    value: msisdn,
+    verified_at: null,
+  } as const;
+  await expect(house.db.insertInto('addresses').values(address).execute()).rejects.toThrow(
+    'addresses_kind_value_key',
+  );
+});

@@ -8,7 +8,7 @@ const longest_text = 4096;
 const longest_name = 100;
 
 const Change = z.object({
-  field: z.string().optional(),
+  field: z.string().optional().catch(undefined),
   value: z
     .object({
       metadata: z.object({ phone_number_id: z.coerce.string() }).optional().catch(undefined),
@@ -52,7 +52,8 @@ export interface WhatsAppStatus {
   error_code: number | null;
 }
 
-const Id = z.string().min(1).max(180);
+// Signs that the database can keep: a NUL is none, and half a pair becomes another.
+const Id = z.string().regex(/^[\x21-\x7e]{1,180}$/);
 const Seconds = z.coerce.number().int().min(0).max(4_102_444_800);
 
 const Message = z.object({

@@ -23,9 +23,15 @@ const doubtful_codes = new Set([1, 2, 131000, 131016]);
 
 /**
  * Sends a text and returns the message's id. Throws ProviderError: `refused` will not help to
- * repeat, `retryable` did nothing, `unknown` may have been sent.
+ * repeat, `retryable` did nothing, `unknown` may have been sent, as when it is told to give up.
  */
-export async function sendText(number: CloudNumber, to: string, text: string): Promise<string> {
+export async function sendText(
+  number: CloudNumber,
+  to: string,
+  text: string,
+  give_up?: AbortSignal,
+): Promise<string> {
+  const too_late = AbortSignal.timeout(timeout_ms);
   const url = `${number.base_url}/${number.graph_version}/${number.phone_number_id}/messages`;
   let response: Response;
   try {
@@ -42,7 +48,7 @@ export async function sendText(number: CloudNumber, to: string, text: string): P
         type: 'text',
         text: { body: text.slice(0, most_characters) },
       }),
-      signal: AbortSignal.timeout(timeout_ms),
+      signal: give_up ? AbortSignal.any([too_late, give_up]) : too_late,
     });
   } catch (error) {
     throw notConnected(error)
