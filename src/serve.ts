@@ -171,7 +171,7 @@ async function startWeb(
   house: House,
   { stops, stopping }: Run,
 ): Promise<string> {
-  const app = buildServer(settings, database, house, stopping);
+  const app = buildServer({ settings, database, house, stopping });
   let own_url = '';
   if (settings.environment === 'demo') {
     const playground = playgroundRoutes({ db: database.db });
@@ -214,7 +214,7 @@ async function startTasks(
       digest_above_per_minute: settings.alerts.digest_above_per_minute,
     },
     messages: await loadMessages(flows_folder),
-    send: (to, text, give_up) => sendText(number, to, text, give_up),
+    send: (to, text, give_up) => sendText(number, { to, text, give_up }),
   });
   stops.push({ name: 'tasks', stop: () => tasks.stop() });
 }

@@ -21,12 +21,14 @@ import { serviceRoutes } from './web/service-routes.ts';
 const most_bytes = 64 * 1024;
 
 /** Puts the doors of every folder together. Once `stopping` is aborted it is not ready any more. */
-export function buildServer(
-  settings: Settings,
-  { db, pool }: Database,
-  house: House,
-  stopping?: AbortSignal,
-): Hono {
+export function buildServer(it: {
+  settings: Settings;
+  database: Database;
+  house: House;
+  stopping?: AbortSignal | undefined;
+}): Hono {
+  const { settings, house, stopping } = it;
+  const { db, pool } = it.database;
   const app = new Hono();
   const metrics = makeMetrics(pool);
   const sourceOf = sourceReader(settings);
@@ -89,14 +91,16 @@ const most_bytes_under_way = 32 * 1024 * 1024;
 const most_queued = 200;
 const longest_answer_ms = 5_000;
 
+// Needs neither its body nor the database, and never answers an error.
+const isValidation = (c: Context) => c.req.path.endsWith('/c2b/validation');
+
 // What cannot be answered soon is refused at once, before its body is read: so little memory is
 // held, and who called hears it while they still listen. What takes too long is answered too; it
 // counts as under way until it has really ended.
 function unhurried(pool: Pool): MiddlewareHandler {
   let bytes_under_way = 0;
   return async (c, next) => {
-    // Needs nothing but to be answered.
-    if (c.req.path.endsWith('/c2b/validation')) return next();
+    if (isValidation(c)) return next();
     const bytes = longestBody(c);
     if (bytes_under_way + bytes > most_bytes_under_way || pool.waitingCount > most_queued) {
       throw new Busy();
@@ -113,6 +117,9 @@ function unhurried(pool: Pool): MiddlewareHandler {
   };
 }
 
+// Any answer but 200 and a sentence ends the session with the network's own error.
+const isUssd = (c: Context) => c.req.path.split('/')[3] === 'ussd';
+
 function longestBody(c: Context): number {
   const length = Number(c.req.header('content-length'));
   return length >= 0 && length < most_bytes ? length : most_bytes;
@@ -122,9 +129,13 @@ function longestBody(c: Context): number {
 // is counted as it comes, which costs more than all the rest of a callback's answer.
 function limited(): MiddlewareHandler {
   // What is left of it is not read, so the connection is of no more use.
-  const tooLong = (c: Context) => c.text('More than 64 KiB', 413, { connection: 'close' });
+  const tooLong = (c: Context) => {
+    c.header('connection', 'close');
+    return isUssd(c) ? ussdSorry(c) : c.text('More than 64 KiB', 413);
+  };
   const counting = bodyLimit({ maxSize: most_bytes, onError: tooLong });
   return async (c, next) => {
+    if (isValidation(c)) return next();
     const length = c.req.header('content-length');
     if (length === undefined || c.req.header('transfer-encoding')) return counting(c, next);
     return Number(length) > most_bytes ? tooLong(c) : next();
@@ -159,8 +170,7 @@ function answerError(error: Error, c: Context): Response {
       'a request failed',
     );
   }
-  // On a phone anything but a sentence is the network's own error.
-  if (c.req.path.split('/')[3] === 'ussd') return ussdSorry(c);
+  if (isUssd(c)) return ussdSorry(c);
   // What is left of a body is not read.
   return away
     ? c.text('Not available at the moment, please try again', 503, {

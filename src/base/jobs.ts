@@ -124,14 +124,23 @@ function oneAtATime(name: string, task: (more: () => boolean) => Promise<unknown
   let again = false;
   let stopped = false;
 
+  let told: string | undefined;
+
+  // It looks again and again: what goes on being wrong is told once, and its end too.
+  function tell(error: string | undefined): void {
+    if (error === told) return;
+    told = error;
+    if (error === undefined) log.info({ task: name }, 'task works again');
+    else log.error({ task: name, error }, 'task failed; it looks again shortly');
+  }
+
   async function work(): Promise<void> {
     do {
       again = false;
-      try {
-        await task(() => !stopped);
-      } catch (error) {
-        log.error({ task: name, error: messageOf(error) }, 'task failed; it looks again shortly');
-      }
+      await task(() => !stopped).then(
+        () => tell(undefined),
+        (error: unknown) => tell(messageOf(error)),
+      );
     } while (again);
     // In the same breath as the last look at `again`: woken after this, it begins anew.
     busy = false;

@@ -52,7 +52,7 @@ async function drainBatch(db: Db, drain: Drain): Promise<number> {
     });
   } catch (error) {
     // Away: nothing is wrong with the rows, and they wait.
-    if (isAway(error) && !isHeldUp(error)) throw error;
+    if (isAway(error) && !isOfOne(error)) throw error;
     const { source } = drain;
     log.warn({ source, error: messageOf(error) }, 'inbox batch failed; trying its rows one by one');
     return drainOneByOne(db, drain);
@@ -67,12 +67,12 @@ async function drainOneByOne(db: Db, drain: Drain): Promise<number> {
         await inSavepoint(tx, () => drain.work(tx, [row]));
         await markDone(tx, [row]);
       } catch (error) {
-        if (isHeldUp(error)) {
+        if (sqlState(error) === held_up) {
           await putOff(tx, row);
           // The others may be held up too, and each costs seconds: they are taken up anew.
           return rows.length;
         }
-        if (isAway(error)) throw error;
+        if (isAway(error) && !isOfOne(error)) throw error;
         const state = await markFailed(tx, row, messageOf(error));
         if (state === 'failed') await tellGivenUp(tx, drain, row);
       }
@@ -81,12 +81,13 @@ async function drainOneByOne(db: Db, drain: Drain): Promise<number> {
   });
 }
 
-// A lock that somebody else held for too long, or a statement that took too long: the row's turn
-// comes again, and it has not failed.
-const held_up = new Set(['55P03', '57014']);
+// Somebody else holds what it needs: its turn comes again, and it has not failed.
+const held_up = '55P03';
+const took_too_long = '57014';
 
-function isHeldUp(error: unknown): boolean {
-  return held_up.has(sqlState(error) ?? '');
+/** Whether one row may be the reason, so that the others can be worked through without it. */
+function isOfOne(error: unknown): boolean {
+  return [held_up, took_too_long].includes(sqlState(error) ?? '');
 }
 
 async function putOff(tx: Tx, row: Kept): Promise<void> {

@@ -121,7 +121,7 @@ test('a message that hangs is given up when it is to be, and may have been sent'
   await tell([slow, 'into the void']);
   const stopping = new AbortController();
   const over = sending(
-    (to, text, give_up) => sendText(number, to, text, give_up),
+    (to, text, give_up) => sendText(number, { to, text, give_up }),
     () => !stopping.signal.aborted,
     stopping.signal,
   );

@@ -203,7 +203,7 @@ test('whatever Meta answers, a message was sent, or how it was not is known', as
   await fc.assert(
     fc.asyncProperty(status, body, async (code, text) => {
       answer = { status: code, body: code === 204 ? '' : text };
-      const sent = await sendText(number, '254700000004', 'Habari').catch(
+      const sent = await sendText(number, { to: '254700000004', text: 'Habari' }).catch(
         (error: unknown) => error,
       );
       if (typeof sent === 'string') expect(code).toBeLessThan(300);

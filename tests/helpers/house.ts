@@ -69,7 +69,7 @@ export async function openHouse(
   const values = { shop: 'Duka', help: '0700000001', paybill: '600000', ussd: '*384*123456#' };
   const flows = await loadFlows(other.flows_folder, other.actions);
   const conversations: Conversations = { flows, actions: other.actions, values };
-  const app = buildServer(settings, database, conversations);
+  const app = buildServer({ settings, database, house: conversations });
   const listening = await listen(app, '127.0.0.1', 0);
   const receive: ReceiveSettings = {
     dues,

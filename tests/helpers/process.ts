@@ -33,7 +33,7 @@ export async function runKarani(
   const url = await new Promise<string>((done, failed) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
       output += `${line}\n`;
-      const found = /(http:\/\/127\.0\.0\.1:\d+)/.exec(line)?.[1];
+      const found = /(?:Open|Listening|running:) +(http:\/\/127\.0\.0\.1:\d+)/.exec(line)?.[1];
       if (found) done(found);
     });
     child.once('error', failed);

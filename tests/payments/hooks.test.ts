@@ -168,7 +168,11 @@ test('when addresses are configured, a callback from elsewhere is not there, and
 
 test('with the database away the answer is 503 and nothing is promised', async () => {
   const nowhere = openDatabase('postgres://karani@127.0.0.1:1/none', 1);
-  const app = buildServer(house.settings, nowhere, house.conversations);
+  const app = buildServer({
+    settings: house.settings,
+    database: nowhere,
+    house: house.conversations,
+  });
   const listening = await listen(app, '127.0.0.1', 0);
   const response = await fetch(`${listening.url}/hooks/${hook_secret}/c2b/confirmation`, {
     method: 'POST',
@@ -256,4 +260,15 @@ test('behind a declared proxy the forwarded address counts, and otherwise not', 
 test('validation accepts what it cannot judge', async () => {
   const response = await house.hook('c2b/validation', confirmation());
   expect(await response.json()).toEqual({ ResultCode: '0', ResultDesc: 'Accepted' });
+});
+
+test('what never answers an error does not for a body of more than 64 KiB either', async () => {
+  const long = 'x'.repeat(70_000);
+  const validation = await house.hook('c2b/validation', long);
+  expect([validation.status, await validation.json()]).toEqual([
+    200,
+    { ResultCode: '0', ResultDesc: 'Accepted' },
+  ]);
+  const ussd = await house.hook('ussd', long);
+  expect([ussd.status, await ussd.text()]).toEqual([200, expect.stringMatching(/^END Sorry/)]);
 });

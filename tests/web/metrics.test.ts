@@ -36,7 +36,7 @@ function read(text: string): Scrape {
 /** What a server that has just started says, and so has looked at the database now. */
 async function scrape(): Promise<Scrape> {
   const listening = await listen(
-    buildServer(house.settings, database, house.conversations),
+    buildServer({ settings: house.settings, database, house: house.conversations }),
     '127.0.0.1',
     0,
   );

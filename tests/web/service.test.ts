@@ -27,7 +27,12 @@ async function answers(
   other: { stopping?: AbortSignal; times?: number } = {},
 ): Promise<Record<string, Answer>> {
   const database = openDatabase(database_url, 2);
-  const app = buildServer(house.settings, database, house.conversations, other.stopping);
+  const app = buildServer({
+    settings: house.settings,
+    database,
+    house: house.conversations,
+    stopping: other.stopping,
+  });
   const listening = await listen(app, '127.0.0.1', 0);
   try {
     const all: Record<string, Answer> = {};
@@ -136,7 +141,7 @@ test('with a database that hangs it answers all the same', async () => {
 
 test('figures that were true before the database went away are not shown', async () => {
   const database: TestDatabase = await freshDatabase();
-  const app = buildServer(house.settings, database, house.conversations);
+  const app = buildServer({ settings: house.settings, database, house: house.conversations });
   expect(await (await app.request('/metrics')).text()).toContain('karani_rows');
   await database.close();
   await expect

@@ -27,9 +27,7 @@ const doubtful_codes = new Set([1, 2, 131000, 131016]);
  */
 export async function sendText(
   number: CloudNumber,
-  to: string,
-  text: string,
-  give_up?: AbortSignal,
+  { to, text, give_up }: { to: string; text: string; give_up?: AbortSignal },
 ): Promise<string> {
   const too_late = AbortSignal.timeout(timeout_ms);
   const url = `${number.base_url}/${number.graph_version}/${number.phone_number_id}/messages`;

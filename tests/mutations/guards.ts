@@ -1,0 +1,19 @@
+import type { Guard } from './guard.ts';
+import { doors } from './guards/doors.ts';
+import { inbox } from './guards/inbox.ts';
+import { ledger } from './guards/ledger.ts';
+import { messages } from './guards/messages.ts';
+import { payments } from './guards/payments.ts';
+import { proofs } from './guards/proofs.ts';
+import { turns } from './guards/turns.ts';
+
+/** Every guard that must not be lost without a test going red. */
+export const guards: readonly Guard[] = [
+  ...doors,
+  ...inbox,
+  ...payments,
+  ...ledger,
+  ...proofs,
+  ...messages,
+  ...turns,
+];
