@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CompiledQuery, Kysely, PostgresDialect, type Transaction } from 'kysely';
+import type { PostgresPool, PostgresPoolClient } from 'kysely';
 import { Pool, types as defaults, type CustomTypesConfig } from 'pg';
 import { log } from './log.ts';
 import type { Schema } from './schema.ts';
@@ -57,7 +59,8 @@ export const while_serving = {
  */
 export function openDatabase(url: string, size = 32, patience?: Patience): Database {
   const pool = openPool({ url, size, patience, name: 'karani', types });
-  return { db: new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) }), pool };
+  const dialect = new PostgresDialect({ pool: plannedOnce(pool) });
+  return { db: new Kysely<Schema>({ dialect }), pool };
 }
 
 interface PoolNeeds {
@@ -89,6 +92,47 @@ export function openPool({ url, size, name, patience, types: read_as }: PoolNeed
   return pool;
 }
 
+/**
+ * The pool with its statements named by their texts, so that PostgreSQL plans each once a connection
+ * rather than each time (measured: 8.8 ms of its time for a payment alone, then 4.1).
+ */
+function plannedOnce(pool: Pool): PostgresPool {
+  const connect = async (): Promise<PostgresPoolClient> => {
+    const client = await pool.connect();
+    let outdated = false;
+    const query = async (text: string, values: readonly unknown[]) => {
+      // What has no values is begin, commit and the like.
+      if (values.length === 0) return client.query(text);
+      try {
+        return await client.query({ name: nameOf(text), text, values: [...values] });
+      } catch (error) {
+        outdated ||= sqlState(error) === outdated_plan;
+        throw error;
+      }
+    };
+    const { processID } = client as { processID?: number };
+    return {
+      ...(processID === undefined ? {} : { processID }),
+      query: query as unknown as PostgresPoolClient['query'],
+      release: (destroy) => client.release(destroy ?? outdated),
+    };
+  };
+  return { connect, end: () => pool.end(), options: pool.options };
+}
+
+const names = new Map<string, string>();
+// There are a hundred; were texts made up as they go, they would fill the database's memory.
+const most_names = 1_000;
+
+function nameOf(text: string): string | undefined {
+  let name = names.get(text);
+  if (name === undefined && names.size < most_names) {
+    name = createHash('sha256').update(text).digest('base64url').slice(0, 20);
+    names.set(text, name);
+  }
+  return name;
+}
+
 // Not node-postgres' own query_timeout: that leaves the connection open, with the unanswered query
 // still on it. The pool closes an idle connection long before it has been silent for too long.
 function impatientSocket(silence_ms: number): Socket {
@@ -112,8 +156,10 @@ function surviveLoss(pool: Pool): void {
 }
 
 const most_tries = 3;
+// A migration has changed what a named statement returns; its connection is not used again.
+const outdated_plan = '0A000';
 // Serialization failure and deadlock: the database undid everything, so the work may run again.
-const repeatable = new Set(['40001', '40P01']);
+const repeatable = new Set(['40001', '40P01', outdated_plan]);
 
 /**
  * The one place that begins a transaction. The work may run up to three times, so it does nothing

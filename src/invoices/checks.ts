@@ -37,11 +37,16 @@ export const invoiceChecks: readonly Check[] = [
         (select id from accounts where code = ${RECEIVABLE} || ':' || c.number)
       left join account_balances credit on credit.account_id =
         (select id from accounts where code = ${CUSTOMER_CREDIT} || ':' || c.number)
+      left join (
+        select customer_id, sum(total_cents) as cents from invoices group by customer_id
+      ) issued on issued.customer_id = c.id
+      left join (
+        select coalesce(i.customer_id, a.due_id) as customer_id, sum(a.amount_cents) as cents
+        from allocations a left join invoices i on a.due_kind = 'invoice' and i.id = a.due_id
+        where a.due_kind in ('invoice', 'credit') group by 1
+      ) paid on paid.customer_id = c.id
       where coalesce(owed.balance_cents - credit.balance_cents, -1)
-         <> (select coalesce(sum(total_cents), 0) from invoices where customer_id = c.id)
-          - (select coalesce(sum(amount_cents), 0) from allocations
-             where (due_kind = 'credit' and due_id = c.id)
-                or (due_kind = 'invoice' and due_id in (select id from invoices where customer_id = c.id)))
+         <> coalesce(issued.cents, 0) - coalesce(paid.cents, 0)
       limit 20`,
   ),
 ];

@@ -53,7 +53,10 @@ async function insertAll(tx: Tx, transactions: LedgerTransaction[]): Promise<voi
         ${transactions.map((t) => t.effective_at)}::timestamptz[]
       ) as t(n, key, kind, effective_at)
     ), lines as (
-      select l.n, l.line, d.id as debit_id, c.id as credit_id, l.amount_cents
+      -- Looked up one by one: joined, the planner reads all accounts there are.
+      select l.n, l.line, l.amount_cents,
+             (select id from accounts where code = l.debit) as debit_id,
+             (select id from accounts where code = l.credit) as credit_id
       from unnest(
         ${lines.map((l) => l.n)}::int[],
         ${lines.map((l) => l.line)}::int[],
@@ -61,8 +64,6 @@ async function insertAll(tx: Tx, transactions: LedgerTransaction[]): Promise<voi
         ${lines.map((l) => l.credit)}::text[],
         ${lines.map((l) => l.amount_cents)}::bigint[]
       ) as l(n, line, debit, credit, amount_cents)
-      left join accounts d on d.code = l.debit
-      left join accounts c on c.code = l.credit
     ), hashed as (
       select i.key, i.kind, i.effective_at, i.n,
              ledger_content_hash(i.kind, i.effective_at, null,
@@ -80,9 +81,10 @@ async function insertAll(tx: Tx, transactions: LedgerTransaction[]): Promise<voi
       select made.id, l.line, l.debit_id, l.credit_id, l.amount_cents
       from made join hashed using (key) join lines l using (n)
     )
-    select hashed.key, old.content_hash = hashed.content_hash as same
-    from hashed left join ledger_transactions old using (key)
-    where not exists (select from made where made.key = hashed.key)
+    select key, content_hash = (
+      select content_hash from ledger_transactions old where old.key = hashed.key
+    ) as same
+    from hashed where key not in (select key from made)
   `.execute(tx);
   const other = rows.find((row) => row.same !== true);
   if (other) {

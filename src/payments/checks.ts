@@ -32,9 +32,9 @@ export const paymentChecks: readonly Check[] = [
       select 'payment ' || p.receipt as found
       from payments p
       left join ledger_transactions t on t.key = 'payment:' || p.receipt || ':received'
-      left join lateral (
-        select sum(amount_cents) as cents from postings where ledger_transaction_id = t.id
-      ) s on true
+      left join (
+        select ledger_transaction_id as id, sum(amount_cents) as cents from postings group by 1
+      ) s on s.id = t.id
       where s.cents is distinct from p.amount_cents::numeric
       limit 20`,
   ),
@@ -60,9 +60,9 @@ export const paymentChecks: readonly Check[] = [
       select 'allocation ' || a.id as found
       from allocations a
       left join ledger_transactions t on t.key = 'allocation:' || a.id
-      left join lateral (
-        select sum(amount_cents) as cents from postings where ledger_transaction_id = t.id
-      ) s on true
+      left join (
+        select ledger_transaction_id as id, sum(amount_cents) as cents from postings group by 1
+      ) s on s.id = t.id
       where s.cents is distinct from a.amount_cents::numeric
       limit 20`,
   ),

@@ -16,6 +16,8 @@ export interface DatabaseProxy {
 interface Pair {
   client: Socket;
   server: Socket;
+  /** Statements that were prepared on this connection, by what they mean. */
+  prepared: Map<string, Pair['doing']>;
   /** What the process is in the middle of. */
   doing: 'nothing' | 'keeping' | 'inserting' | 'drained' | 'committing';
 }
@@ -41,7 +43,7 @@ export async function openDatabaseProxy(socket_path: string): Promise<DatabasePr
   const listener = createServer((client) => {
     if (it.mode === 'refuses') return void client.destroy();
     const server = connect(socket_path);
-    const pair: Pair = { client, server, doing: 'nothing' };
+    const pair: Pair = { client, server, prepared: new Map(), doing: 'nothing' };
     pairs.add(pair);
     for (const socket of [client, server]) {
       socket.on('error', () => cut(pair));
@@ -93,20 +95,38 @@ function resume({ client, server }: Pair): void {
   server.resume();
 }
 
+const meanings = [
+  ['keep_inbox', 'keeping'],
+  ['insert into payments', 'inserting'],
+  ["update inbox set state = 'done'", 'drained'],
+] as const;
+
+/** What a process asks for, by the statement's text or by the name under which it was prepared. */
+function meaningOf({ prepared }: Pair, chunk: Buffer): Pair['doing'] | undefined {
+  for (const [text, meaning] of meanings) {
+    const at = chunk.indexOf(text);
+    if (at === -1) continue;
+    // Before the text of a statement stands its name, each ended by a zero byte.
+    const end = chunk.lastIndexOf(0, at);
+    const name = /[\w-]{20}$/.exec(chunk.toString('latin1', Math.max(0, end - 64), end))?.[0];
+    if (name) prepared.set(name, meaning);
+    return meaning;
+  }
+  return [...prepared].find(([name]) => chunk.includes(name))?.[1];
+}
+
 /** What a question of the process means: the instants just before it passes, and just after. */
 function instantsInQuestion(pair: Pair, chunk: Buffer): { before: Instant[]; after: Instant[] } {
-  if (chunk.includes('keep_inbox')) {
-    pair.doing = 'keeping';
-    return { before: ['received'], after: ['inserted_unknown'] };
-  }
-  if (chunk.includes('insert into payments')) pair.doing = 'inserting';
-  else if (chunk.includes("update inbox set state = 'done'")) pair.doing = 'drained';
-  else if (chunk[0] === 0x51 && chunk.includes('commit')) {
+  if (chunk[0] === 0x51 && chunk.includes('commit')) {
     const before: Instant[] = pair.doing === 'drained' ? ['drained_not_committed'] : [];
     pair.doing = pair.doing === 'drained' ? 'committing' : 'nothing';
     return { before, after: [] };
   }
-  return { before: [], after: [] };
+  const meaning = meaningOf(pair, chunk);
+  if (meaning) pair.doing = meaning;
+  return meaning === 'keeping'
+    ? { before: ['received'], after: ['inserted_unknown'] }
+    : { before: [], after: [] };
 }
 
 function instantsInAnswer(pair: Pair): Instant[] {
