@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 
 export interface Load {
   answered: number;
@@ -8,50 +8,78 @@ export interface Load {
   latencies_ms: number[];
 }
 
-/**
- * Posts bodies to one address over a fixed number of kept-open connections, one request at a time on each,
- * for a while. Plain sockets, since the client shares the machine with what it measures.
- */
-export async function postForAWhile(it: {
-  host: string;
-  port: number;
+export interface Target {
+  /** Requests go to these in turn, connection by connection. */
+  ports: number[];
   path: string;
   connections: number;
-  seconds: number;
-  body: () => string;
-}): Promise<Load> {
+  /** The next body to post; undefined when there is no more. */
+  body: () => string | undefined;
+  /** So many a second over all connections; without it as fast as answers come. */
+  pace?: number;
+}
+
+/**
+ * Posts bodies over a fixed number of kept-open connections, one request at a time on each, until
+ * there are no more. Plain sockets, since the client shares the machine with what it measures.
+ */
+export async function post(it: Target): Promise<Load> {
   const load: Load = { answered: 0, refused: 0, seconds: 0, latencies_ms: [] };
   const began = performance.now();
-  const until = began + it.seconds * 1000;
-  await Promise.all(Array.from({ length: it.connections }, () => useConnection(it, until, load)));
+  const turns = it.pace === undefined ? undefined : pacedTurns(it.pace);
+  await Promise.all(
+    Array.from({ length: it.connections }, (_, n) =>
+      useConnection(it, it.ports[n % it.ports.length] ?? 0, load, turns),
+    ),
+  );
   load.seconds = (performance.now() - began) / 1000;
   load.latencies_ms.sort((a, b) => a - b);
   return load;
 }
 
+/** Bodies for so many seconds. */
+export function forAWhile(seconds: number, body: () => string): () => string | undefined {
+  const until = performance.now() + seconds * 1000;
+  return () => (performance.now() < until ? body() : undefined);
+}
+
+// Each turn has its time, whatever became of those before: a slow answer thins nothing out.
+function pacedTurns(pace: number): (go: () => void) => void {
+  const began = performance.now();
+  let turn = 0;
+  return (go) => {
+    const wait_ms = began + (turn * 1000) / pace - performance.now();
+    turn += 1;
+    if (wait_ms <= 0) go();
+    else setTimeout(go, wait_ms);
+  };
+}
+
 function useConnection(
-  it: { host: string; port: number; path: string; body: () => string },
-  until: number,
+  it: Target,
+  port: number,
   load: Load,
+  turns: ((go: () => void) => void) | undefined,
 ): Promise<void> {
   return new Promise((done, failed) => {
-    const socket: Socket = connect({ host: it.host, port: it.port, noDelay: true });
+    const socket = connect({ host: '127.0.0.1', port, noDelay: true });
     let sent_at = 0;
     let answer = '';
     const send = () => {
-      if (performance.now() >= until) {
+      const body = it.body();
+      if (body === undefined) {
         socket.destroy();
         done();
         return;
       }
-      const body = it.body();
       sent_at = performance.now();
       socket.write(
         `POST ${it.path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n` +
           `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
       );
     };
-    socket.on('connect', send);
+    const next = () => (turns ? turns(send) : send());
+    socket.on('connect', next);
     socket.on('error', failed);
     socket.on('data', (chunk) => {
       answer += chunk.toString('latin1');
@@ -63,19 +91,7 @@ function useConnection(
       else load.refused += 1;
       load.latencies_ms.push(performance.now() - sent_at);
       answer = '';
-      send();
+      next();
     });
   });
-}
-
-/** The value below which this share of an ascending list lies. */
-export function percentile(ascending: number[], share: number): number {
-  return ascending[Math.min(ascending.length - 1, Math.floor(ascending.length * share))] ?? 0;
-}
-
-export function median(values: number[]): number {
-  return percentile(
-    [...values].sort((a, b) => a - b),
-    0.5,
-  );
 }

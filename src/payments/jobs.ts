@@ -34,7 +34,8 @@ export async function drainPayments(
   );
 }
 
-function hearingOf(row: Kept): Hearing {
+/** What a row of the inbox says of a payment. Throws when it is no confirmation. */
+export function hearingOf(row: Kept): Hearing {
   const read = readConfirmation(Buffer.from(row.body));
   // The door looked at it already: only a change of ours since then can have come between.
   if ('fault' in read) throw new Error(read.fault);

@@ -1,0 +1,16 @@
+import { moneyAccount } from '../src/ledger/chart.ts';
+import type { ReceiveSettings } from '../src/payments/receive.ts';
+import { dues } from '../src/registry.ts';
+
+// The demo's, so that whole processes need no configuration.
+
+export const hook_secret = 'bench-hook-secret-0123456789';
+
+/** Where the demo's shortcodes keep their money. */
+export const money_accounts = new Map([
+  ['600000', moneyAccount('600000', 'paybill')],
+  ['600001', moneyAccount('600001', 'till')],
+]);
+
+/** How a busy business receives: the admins have a digest, and payers are thanked one by one. */
+export const busy: ReceiveSettings = { dues, money_accounts, digest_above_per_minute: 0 };
