@@ -14,7 +14,7 @@ import { truthCheck } from './mpesa-truth.ts';
 import { registerShortcodes } from './register-shortcodes.ts';
 import { actions, checks, running_checks } from './registry.ts';
 import { flows_folder, serve, server_roles, type ServerRole } from './serve.ts';
-import { listen } from './server.ts';
+import { listen } from './listen.ts';
 import { readSettings } from './settings.ts';
 import { openSimulator } from './simulator/simulator.ts';
 

@@ -1,13 +1,11 @@
-import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import type { Server, ServerOptions } from 'node:http';
 import type { Pool } from 'pg';
 import { networkList } from './base/config.ts';
 import { Busy, type Database, isAway } from './base/db.ts';
-import { messageOf, SetupError } from './base/errors.ts';
-import { log } from './base/log.ts';
+import { messageOf } from './base/errors.ts';
+import { log, tally } from './base/log.ts';
 import { isOneOf } from './base/secrets.ts';
 import { isAmong, sourceAddress } from './base/source-address.ts';
 import { conversationHooks, ussdSorry } from './conversation/routes.ts';
@@ -161,10 +159,11 @@ const refusedAsBusy = tally('more came than could be answered');
 /** The one place where what was thrown becomes an answer; nobody is shown what it was. */
 function answerError(error: Error, c: Context): Response {
   const away = isAway(error);
-  // Whoever has hung up failed by themselves, and nobody hears an answer.
-  const hung_up = !away && c.req.raw.signal.aborted;
   if (error instanceof Busy) refusedAsBusy();
   else {
+    // Whoever has hung up failed by themselves, and nobody hears an answer; that the rest of a body
+    // does not come has the code of a database that is away.
+    const hung_up = c.req.raw.signal.aborted;
     log[hung_up ? 'info' : 'error'](
       { error: messageOf(error), status: away ? 503 : 500, hung_up },
       'a request failed',
@@ -178,91 +177,4 @@ function answerError(error: Error, c: Context): Response {
         connection: 'close',
       })
     : c.text('We have a problem on our side', 500);
-}
-
-/** Does `first`, and logs how often something happens, once a second at most each. */
-function tally(what: string, first: () => void = () => undefined): () => void {
-  let times = 0;
-  return () => {
-    times += 1;
-    if (times > 1) return;
-    first();
-    const tell = () => {
-      log.warn({ times }, what);
-      times = 0;
-    };
-    setTimeout(tell, 1_000).unref();
-  };
-}
-
-export interface Listening {
-  url: string;
-  /** Nobody new is let in, and who is in is answered. May be called again. */
-  stop: () => Promise<void>;
-}
-
-// A client that is slow gives up its place before long. One that is quiet keeps its connection
-// longer than a proxy does (a minute, as a rule), or callbacks would get lost between the two.
-const slowness: ServerOptions = {
-  headersTimeout: 10_000,
-  requestTimeout: 15_000,
-  connectionsCheckingInterval: 2_000,
-  keepAliveTimeout: 75_000,
-};
-// Far fewer than a process may have open files, so that the database can still be reached; and as
-// many as Node looks at in one turn, or they would keep it from its own work (measured: with three
-// thousand that send all they can, the database is not heard for ten seconds).
-const most_connections = 1_000;
-
-/** Listens; `url` is where this machine reaches it. Throws SetupError when the port is taken. */
-export async function listen(app: Hono, host: string, port: number): Promise<Listening> {
-  const server = createAdaptorServer({
-    fetch: async (request, env) => {
-      const response = await app.fetch(request, env);
-      // Who is in hears that this connection takes no more.
-      if (!server.listening) (env as HttpBindings).outgoing.setHeader('connection', 'close');
-      return response;
-    },
-    serverOptions: slowness,
-  }) as Server;
-  server.maxConnections = most_connections;
-  const makeRoom = () => server.closeIdleConnections();
-  server.on('drop', tally('more connections than are let in', makeRoom));
-  await new Promise<void>((done, failed) => {
-    server.once('error', (error) => failed(cannotListen(error, host, port)));
-    server.listen(port, host, done);
-  });
-  server.on('error', (error) => log.error({ error: error.message }, 'listening failed'));
-  const address = server.address();
-  const bound = typeof address === 'object' && address ? address.port : port;
-  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
-  let stopped: Promise<void> | undefined;
-  return {
-    url: `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${bound}`,
-    stop: () => (stopped ??= stopServer(server)),
-  };
-}
-
-function cannotListen(error: Error, host: string, port: number): SetupError {
-  const code = 'code' in error ? error.code : undefined;
-  if (code === 'EADDRINUSE') {
-    return new SetupError(`Port ${port} is in use. Stop what uses it, or set PORT to another one.`);
-  }
-  if (code === 'EACCES') {
-    return new SetupError(`Port ${port} needs more rights. Set PORT to one above 1023.`);
-  }
-  return new SetupError(
-    `Karani cannot listen on ${host}:${port} (${error.message}). Check HOST and PORT.`,
-  );
-}
-
-const last_answer_ms = 5_000;
-
-async function stopServer(server: Server): Promise<void> {
-  const closed = new Promise<void>((done) => server.close(() => done()));
-  const idle = setInterval(() => server.closeIdleConnections(), 200);
-  const patience = setTimeout(() => server.closeAllConnections(), last_answer_ms);
-  await closed;
-  clearInterval(idle);
-  clearTimeout(patience);
 }

@@ -6,7 +6,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { verify } from '../src/ledger/verify.ts';
 import { truthCheck } from '../src/mpesa-truth.ts';
 import { running_checks } from '../src/registry.ts';
-import { listen } from '../src/server.ts';
+import { listen } from '../src/listen.ts';
 import { openSimulator } from '../src/simulator/simulator.ts';
 import { confirmation } from './helpers/confirmation.ts';
 import { type House, hook_secret, openHouse } from './helpers/house.ts';

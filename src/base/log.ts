@@ -33,6 +33,20 @@ export function makeLog(level: string, to?: DestinationStream) {
  */
 export const log = makeLog(process.env['LOG_LEVEL'] ?? 'info');
 
+/** Logs how often something happens, once a second at most. */
+export function tally(what: string): () => void {
+  let times = 0;
+  return () => {
+    times += 1;
+    if (times > 1) return;
+    const tell = () => {
+      log.warn({ times }, what);
+      times = 0;
+    };
+    setTimeout(tell, 1_000).unref();
+  };
+}
+
 // A text as JSON writes it, or a bare number.
 const json_parts = /"(?:[^"\\]|\\.)*"|\d+/g;
 

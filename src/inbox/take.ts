@@ -105,35 +105,34 @@ async function tellGivenUp(tx: Tx, { gaveUp }: Drain, row: Kept): Promise<void> 
 }
 
 // By due time, as the index has them: by id alone the planner may walk all that was ever received.
+// And one look by the index for each row's earlier ones: `not exists` may become a join that reads
+// all that waits.
 async function lockWaiting(tx: Tx, { source, batch_size }: Drain): Promise<Kept[]> {
-  return (
-    tx
-      .selectFrom('inbox')
-      .select(['id', 'source', 'body', 'received_at'])
-      .where('state', '=', 'new')
-      .where('source', '=', source)
-      .where('due_at', '<=', sql<Date>`now()`)
-      // One look a row by the index: `not exists` may become a join that reads all that waits.
-      .where(
-        (row) =>
-          row
-            .selectFrom('inbox as earlier')
-            .select('earlier.id')
-            .whereRef('earlier.source', '=', 'inbox.source')
-            .whereRef('earlier.subject', '=', 'inbox.subject')
-            .whereRef('earlier.id', '<', 'inbox.id')
-            .where('earlier.state', '=', 'new')
-            .limit(1),
-        'is',
-        null,
-      )
-      .orderBy('due_at')
-      .orderBy('id')
-      .limit(batch_size)
-      .forUpdate()
-      .skipLocked()
-      .execute()
-  );
+  return tx
+    .selectFrom('inbox')
+    .select(['id', 'source', 'body', 'received_at'])
+    .where('state', '=', 'new')
+    .where('source', '=', source)
+    .where('due_at', '<=', sql<Date>`now()`)
+    .where(
+      (row) =>
+        row
+          .selectFrom('inbox as earlier')
+          .select('earlier.id')
+          .whereRef('earlier.source', '=', 'inbox.source')
+          .whereRef('earlier.subject', '=', 'inbox.subject')
+          .whereRef('earlier.id', '<', 'inbox.id')
+          .where('earlier.state', '=', 'new')
+          .limit(1),
+      'is',
+      null,
+    )
+    .orderBy('due_at')
+    .orderBy('id')
+    .limit(batch_size)
+    .forUpdate()
+    .skipLocked()
+    .execute();
 }
 
 async function markDone(tx: Tx, rows: Kept[]): Promise<void> {

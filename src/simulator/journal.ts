@@ -75,7 +75,8 @@ async function readLines(path: string): Promise<unknown[]> {
 
 async function replaceFile(path: string, events: unknown[]): Promise<FileHandle> {
   const fresh = `${path}.new`;
-  const file = await open(fresh, 'w');
+  // It holds the addresses that it was given, secrets and all.
+  const file = await open(fresh, 'w', 0o600);
   await file.appendFile(events.map(lineOf).join(''));
   await file.sync();
   await file.close();

@@ -40,6 +40,11 @@ export async function openSimulator(options: SimulatorOptions): Promise<Simulato
   const whatsapp = openWhatsApp(truth, webhooks, access.phone_number_id ?? default_phone_number_id);
 
   const routes = new Hono()
+    .use('/sim/*', async (c, next) => {
+      // Another page that is open in the same browser has nothing to say here.
+      const from_elsewhere = c.req.header('sec-fetch-site') === 'cross-site';
+      return from_elsewhere ? c.json({ error: 'Not from another site.' }, 403) : next();
+    })
     .route('/', darajaRoutes(truth, mpesa))
     .route('/', controlRoutes(truth, mpesa))
     .route('/', whatsAppRoutes(truth, whatsapp, access))

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { networkList } from '../../src/base/config.ts';
 import { openDatabase } from '../../src/base/db.ts';
-import { buildServer, listen } from '../../src/server.ts';
+import { listen } from '../../src/listen.ts';
+import { buildServer } from '../../src/server.ts';
 import { confirmation } from '../helpers/confirmation.ts';
 import { hook_secret, type House, openHouse, paymentsOf, postSigned } from '../helpers/house.ts';
 

@@ -272,3 +272,11 @@ test("mounted in the app's server it claims none of the app's paths", async () =
   expect(refused.status).toBe(400);
   expect(JSON.parse(await refused.text()).error).toMatch(/^phone: /);
 });
+
+test('another site that is open in the same browser cannot pay here', async () => {
+  const world = await newWorld();
+  const order = { phone: '0700000004', amount: 500, account: 'INV-1' };
+  const { status } = await world.post('/sim/mpesa/pay', order, { 'sec-fetch-site': 'cross-site' });
+  expect(status).toBe(403);
+  expect((await world.get('/sim/mpesa/transactions')).json).toEqual([]);
+});

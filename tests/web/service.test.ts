@@ -4,7 +4,8 @@ import { sql } from 'kysely';
 import { beforeEach, expect, test } from 'vitest';
 import { openDatabase } from '../../src/base/db.ts';
 import { listMigrations } from '../../src/base/migrate.ts';
-import { buildServer, listen } from '../../src/server.ts';
+import { listen } from '../../src/listen.ts';
+import { buildServer } from '../../src/server.ts';
 import { freshDatabase, type TestDatabase } from '../helpers/database.ts';
 import { type House, openHouse } from '../helpers/house.ts';
 

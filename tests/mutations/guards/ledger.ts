@@ -125,7 +125,7 @@ export const ledger: Guard[] = [
   },
   {
     guard: 'a posting is written in the commit of its ledger transaction',
-    file: 'migrations/0001_ledger.sql',
+    file: 'migrations/0009_posting_speed.sql',
     remove: 'where t.xid <> pg_current_xact_id() limit 1',
     put: 'where false limit 1',
     test: 'tests/ledger/guards.test.ts',
@@ -133,7 +133,7 @@ export const ledger: Guard[] = [
   },
   {
     guard: 'nothing is posted to a closed account',
-    file: 'migrations/0001_ledger.sql',
+    file: 'migrations/0009_posting_speed.sql',
     remove: 'where x.closed_at is not null limit 1',
     put: 'where false limit 1',
     test: 'tests/ledger/guards.test.ts',
@@ -141,7 +141,7 @@ export const ledger: Guard[] = [
   },
   {
     guard: 'nothing is posted between currencies',
-    file: 'migrations/0001_ledger.sql',
+    file: 'migrations/0009_posting_speed.sql',
     remove: 'where d.currency <> c.currency limit 1',
     put: 'where false limit 1',
     test: 'tests/ledger/guards.test.ts',
@@ -219,7 +219,7 @@ export const ledger: Guard[] = [
   },
   {
     guard: 'the hash of a ledger transaction covers its postings',
-    file: 'migrations/0001_ledger.sql',
+    file: 'migrations/0009_posting_speed.sql',
     remove: "|| '|' || lines, 'UTF8'",
     put: "|| '|', 'UTF8'",
     test: 'tests/ledger/guards.test.ts',
@@ -227,7 +227,7 @@ export const ledger: Guard[] = [
   },
   {
     guard: 'the hash of a ledger transaction covers its kind',
-    file: 'migrations/0001_ledger.sql',
+    file: 'migrations/0009_posting_speed.sql',
     remove: "    kind || '|' ||",
     put: "    '|' ||",
     test: 'tests/ledger/verify.test.ts',
@@ -235,7 +235,7 @@ export const ledger: Guard[] = [
   },
   {
     guard: 'the hash of a ledger transaction covers its time',
-    file: 'migrations/0001_ledger.sql',
+    file: 'migrations/0009_posting_speed.sql',
     remove: '(extract(epoch from effective_at) * 1000000)::bigint',
     put: '0',
     test: 'tests/ledger/verify.test.ts',
@@ -243,7 +243,7 @@ export const ledger: Guard[] = [
   },
   {
     guard: 'balances are locked in the order of their ids',
-    file: 'migrations/0001_ledger.sql',
+    file: 'migrations/0009_posting_speed.sql',
     remove: 'order by account_id for no key update',
     put: 'order by account_id desc for no key update',
     test: 'tests/ledger/guards.test.ts',

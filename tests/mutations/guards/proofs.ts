@@ -147,4 +147,20 @@ export const proofs: Guard[] = [
     test: 'tests/ledger/verify.test.ts',
     name: "verify finds what breaks: a customer's balance is their invoices less their payments",
   },
+  {
+    guard: 'check: a callback that nobody works through is found',
+    file: 'src/inbox/checks.ts',
+    remove: "< now() - interval '1 minute'",
+    put: "< now() - interval '1 year'",
+    test: 'tests/check.test.ts',
+    name: 'a callback that nobody works through is found, and one that was given up',
+  },
+  {
+    guard: 'check: payments are held against what M-Pesa says',
+    file: 'src/mpesa-truth.ts',
+    remove: 'if (found.cents !== amount)',
+    put: 'if (found.cents === null)',
+    test: 'tests/check.test.ts',
+    name: 'the books are held against what M-Pesa says',
+  },
 ];
