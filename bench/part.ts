@@ -24,6 +24,8 @@ export interface Bench {
 export interface Part {
   letter: string;
   title: string;
+  /** Left out unless it is named. */
+  apart?: boolean;
   run: (bench: Bench) => Promise<Table[]>;
 }
 

@@ -5,6 +5,7 @@ import { growth } from './d-growth.ts';
 import { severalProcesses } from './e-several-processes.ts';
 import { verifying } from './f-verify.ts';
 import { starting } from './g-start.ts';
+import { steady } from './h-steady.ts';
 import type { Table } from './part.ts';
 import { findPgbench } from './pgbench.ts';
 import { show, writeResults } from './results.ts';
@@ -12,7 +13,16 @@ import { startServer } from './server.ts';
 
 // npm run bench [-- LETTERS… --write]. BENCH_SECONDS is the length of a round.
 
-const parts = [callbacks, endToEnd, hotAccount, growth, severalProcesses, verifying, starting];
+const parts = [
+  callbacks,
+  endToEnd,
+  hotAccount,
+  growth,
+  severalProcesses,
+  verifying,
+  starting,
+  steady,
+];
 
 const args = process.argv.slice(2);
 const letters = args.filter((arg) => arg !== '--write');
@@ -30,7 +40,7 @@ const tables: Table[] = [];
 const began = performance.now();
 try {
   for (const part of parts) {
-    if (letters.length > 0 && !letters.includes(part.letter)) continue;
+    if (letters.length > 0 ? !letters.includes(part.letter) : part.apart) continue;
     const say = (line: string) => process.stderr.write(`(${part.letter}) ${line}\n`);
     const made = await part.run({ seconds, pgbench, server, say });
     for (const table of made) {
