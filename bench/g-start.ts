@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { once } from 'node:events';
 import { openDatabase } from '../src/base/db.ts';
 import { runningPostgresUrl } from '../src/base/embedded-postgres.ts';
+import { freePort } from '../tests/helpers/process.ts';
 import { addBacklog } from './business.ts';
 import { type Bench, type Part, scaled, type Table } from './part.ts';
 import { startWhole } from './processes.ts';
@@ -99,13 +98,4 @@ async function untilReady(port: number, began: number): Promise<number> {
     if (answer?.ok) return (performance.now() - began) / 1000;
     await new Promise((done) => setTimeout(done, 10));
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
 }

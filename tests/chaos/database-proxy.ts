@@ -1,14 +1,12 @@
 import { connect, createServer, type Socket } from 'node:net';
 import type { Instant } from './plan.ts';
+import { makeWatch, type Watch } from './watch.ts';
 
 /** Between one process and PostgreSQL: sees what is said, and can cut or hold it. */
-export interface DatabaseProxy {
+export interface DatabaseProxy extends Omit<Watch, 'isAt'> {
   port: number;
   /** `refuses`: nobody is let in and all are cut off. `silent`: nothing passes, nobody is told. */
   mode: 'open' | 'refuses' | 'silent';
-  /** Calls `hit` once at that instant, with what was about to pass held back for ever. */
-  watchFor: (instant: Instant, hit: () => void) => void;
-  unwatch: () => void;
   setMode: (mode: DatabaseProxy['mode']) => void;
   close: () => Promise<void>;
 }
@@ -25,19 +23,12 @@ interface Pair {
 /** Opens a proxy to the PostgreSQL whose Unix socket this is. */
 export async function openDatabaseProxy(socket_path: string): Promise<DatabaseProxy> {
   const pairs = new Set<Pair>();
-  let watched: { instant: Instant; hit: () => void } | undefined;
+  const { isAt, ...watch } = makeWatch();
 
   const cut = (pair: Pair): void => {
     pairs.delete(pair);
     pair.client.destroy();
     pair.server.destroy();
-  };
-  const isAt = (instant: Instant): boolean => {
-    if (watched?.instant !== instant) return false;
-    const { hit } = watched;
-    watched = undefined;
-    hit();
-    return true;
   };
 
   const listener = createServer((client) => {
@@ -67,8 +58,7 @@ export async function openDatabaseProxy(socket_path: string): Promise<DatabasePr
   const it: DatabaseProxy = {
     port: typeof address === 'object' && address ? address.port : 0,
     mode: 'open',
-    watchFor: (instant, hit) => (watched = { instant, hit }),
-    unwatch: () => (watched = undefined),
+    ...watch,
     setMode: (mode) => {
       it.mode = mode;
       for (const pair of [...pairs]) {

@@ -1,13 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { Instant } from './plan.ts';
+import { makeWatch, type Watch } from './watch.ts';
 
 /** Between one worker and WhatsApp. */
-export interface Outlet {
+export interface Outlet extends Omit<Watch, 'isAt'> {
   url: string;
   mode: 'open' | 'down' | 'answers_lost' | 'slow';
-  watchFor: (instant: Instant, hit: () => void) => void;
-  unwatch: () => void;
   /** Sendings that WhatsApp took and whose answer the worker never had. */
   lost: () => number;
   close: () => Promise<void>;
@@ -15,15 +13,8 @@ export interface Outlet {
 
 /** Opens an outlet that hands on to the simulator. */
 export async function openOutlet(simulator_url: string): Promise<Outlet> {
-  let watched: { instant: Instant; hit: () => void } | undefined;
+  const { isAt, ...watch } = makeWatch();
   let lost = 0;
-  const isAt = (instant: Instant): boolean => {
-    if (watched?.instant !== instant) return false;
-    const { hit } = watched;
-    watched = undefined;
-    hit();
-    return true;
-  };
 
   const hand = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (it.mode === 'down') return void request.socket.destroy();
@@ -56,8 +47,7 @@ export async function openOutlet(simulator_url: string): Promise<Outlet> {
   const it: Outlet = {
     url: `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`,
     mode: 'open',
-    watchFor: (instant, hit) => (watched = { instant, hit }),
-    unwatch: () => (watched = undefined),
+    ...watch,
     lost: () => lost,
     close: async () => {
       server.closeAllConnections();
