@@ -11,7 +11,7 @@ import { findPgbench } from './pgbench.ts';
 import { show, writeResults } from './results.ts';
 import { startServer } from './server.ts';
 
-// npm run bench [-- LETTERS… --write]. BENCH_SECONDS is the length of a round.
+// npm run bench [-- LETTERS… | --write]. BENCH_SECONDS is the length of a round.
 
 const parts = [
   callbacks,
@@ -30,6 +30,12 @@ const unknown = letters.filter((letter) => !parts.some((part) => part.letter ===
 if (unknown.length > 0) {
   const list = parts.map((part) => `  ${part.letter}  ${part.title}`).join('\n');
   console.error(`There is no part ${unknown.join(', ')}. There are:\n${list}`);
+  process.exit(2);
+}
+
+// It would leave out what the others said.
+if (letters.length > 0 && args.includes('--write')) {
+  console.error('--write is for a run of all parts: leave the letters out');
   process.exit(2);
 }
 

@@ -13,6 +13,7 @@ import type { House } from './conversation/turn.ts';
 import { keeper } from './inbox/keep.ts';
 import { paymentHooks } from './payments/routes.ts';
 import type { Settings } from './settings.ts';
+import { Late, within } from './web/ask.ts';
 import { makeMetrics, type Metrics } from './web/metrics.ts';
 import { serviceRoutes } from './web/service-routes.ts';
 
@@ -107,11 +108,9 @@ function unhurried(pool: Pool): MiddlewareHandler {
     const answering = next().finally(() => {
       bytes_under_way -= bytes;
     });
-    let patience: NodeJS.Timeout | undefined;
-    const too_late = new Promise<never>((_, failed) => {
-      patience = setTimeout(() => failed(new Busy()), longest_answer_ms);
+    await within(longest_answer_ms, answering).catch((error: unknown) => {
+      throw error instanceof Late ? new Busy() : error;
     });
-    await Promise.race([answering, too_late]).finally(() => clearTimeout(patience));
   };
 }
 

@@ -114,7 +114,7 @@ function plannedOnce(pool: Pool): PostgresPool {
     return {
       ...(processID === undefined ? {} : { processID }),
       query: query as unknown as PostgresPoolClient['query'],
-      release: (destroy) => client.release(destroy ?? outdated),
+      release: (destroy) => client.release(destroy || outdated),
     };
   };
   return { connect, end: () => pool.end(), options: pool.options };
@@ -161,6 +161,11 @@ const outdated_plan = '0A000';
 // Serialization failure and deadlock: the database undid everything, so the work may run again.
 const repeatable = new Set(['40001', '40P01', outdated_plan]);
 
+/** Whether an error means only that the whole transaction is to run again. */
+export function isPassing(error: unknown): boolean {
+  return repeatable.has(sqlState(error) ?? '');
+}
+
 /**
  * The one place that begins a transaction. The work may run up to three times, so it does nothing
  * but talk to the database: no network, no change in memory.
@@ -170,7 +175,7 @@ export async function inTransaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Pr
     try {
       return await db.transaction().execute(work);
     } catch (error) {
-      if (attempt === most_tries || !repeatable.has(sqlState(error) ?? '')) throw error;
+      if (attempt === most_tries || !isPassing(error)) throw error;
       await sleep(attempt * 10 * Math.random());
     }
   }

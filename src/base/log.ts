@@ -12,9 +12,9 @@ const secret_fields = [
 
 /**
  * Makes a log that writes one JSON object a line, to standard output unless told otherwise. No line
- * has a whole phone number, the secret of a callback address or the password of a database URL,
- * wherever in it they are: the line is cut as it is written, since what a database or a provider
- * says may quote anything.
+ * has a whole phone number (one that begins with 254, 0 or a plus), the secret of a callback
+ * address or the password of a database URL, wherever in it they are: the line is cut as it is
+ * written, since what a database or a provider says may quote anything.
  */
 export function makeLog(level: string, to?: DestinationStream) {
   const options = {
@@ -53,13 +53,15 @@ const json_parts = /"(?:[^"\\]|\\.)*"|\d+/g;
 const callback_address = /((?:\/|%2f)hooks(?:\/|%2f))[^/\s"\\%?#&]+/gi;
 const url_password = /(:\/\/[^:@/\s"\\]*:)[^@/\s"\\]+@/g;
 
-// Numbers as people and providers write them: 254…, 0…, and any that begins with a plus, with
-// spaces or dashes or none. JSON writes a line break as \n, so that letter may stand before one.
+// Numbers as people and providers write them: 254…, 0…, and any that begins with a plus or 00,
+// with spaces, dots, dashes or none. JSON writes a line break as \n, so that letter may stand
+// before one. What begins otherwise cannot be told from an amount or an id.
 const phones = new RegExp(
   [
-    String.raw`\+[1-9](?:[ ()-]?\d){8,14}(?!\d)`,
-    String.raw`(?<!\d)254[ -]?[17](?:[ -]?\d){8}(?!\d)`,
-    String.raw`(?<=[^A-Za-z0-9]|\\[bfnrt])0[ -]?[17](?:[ -]?\d){8}(?![A-Za-z0-9])`,
+    String.raw`\+[1-9](?:[ ().-]{0,2}\d){8,14}(?!\d)`,
+    String.raw`(?<!\d)(?:00)?254[ .-]?[17](?:[ .-]?\d){8}(?!\d)`,
+    String.raw`(?<=[^A-Za-z0-9]|\\[bfnrt])00[ -]?[1-9](?:[ ().-]{0,2}\d){8,14}(?![A-Za-z0-9])`,
+    String.raw`(?<=[^A-Za-z0-9]|\\[bfnrt])0[ -]?[17](?:[ ().-]{0,2}\d){8}(?![A-Za-z0-9])`,
   ].join('|'),
   'g',
 );

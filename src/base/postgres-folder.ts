@@ -69,7 +69,7 @@ export async function makeTables(folder: PostgresFolder, sync = true): Promise<v
     await runTool(folder.program, 'initdb', [...locale, ...access, ...files]);
     renameSync(half, folder.cluster_dir);
   } catch (error) {
-    if (half) rmSync(half, { recursive: true, force: true });
+    if (half) removeQuietly(half);
     // Of two starts at once one moves its tables there first, and both go on with those.
     if (hasTables(folder)) return;
     throw new SetupError(
@@ -150,7 +150,8 @@ function giveTo(program: Program, path: string): void {
 
 function removeQuietly(path: string): void {
   try {
-    rmSync(path, { recursive: true, force: true });
+    // Of two who remove it at once, each may stop at a file that the other has just removed.
+    while (existsSync(path)) rmSync(path, { recursive: true, force: true, maxRetries: 3 });
   } catch {
     // It is in nobody's way.
   }

@@ -31,11 +31,12 @@ export interface Sending {
 export async function sendOutbox(
   it: Sending,
   more: () => boolean,
-  give_up: AbortSignal = new AbortController().signal,
+  give_up: AbortSignal,
 ): Promise<void> {
   const ended: Sent[] = [];
   let under_way = 0;
   let after = 0n;
+  let told_of_it = false;
   let oneEnded: () => void = () => undefined;
 
   const begin = async (message: Leased) => {
@@ -58,6 +59,7 @@ export async function sendOutbox(
       const { length } = ended;
       await recordSent(it.db, ended.slice(0, length));
       ended.splice(0, length);
+      told_of_it = false;
       const free = at_once - under_way;
       const leased = more() && free > 0 ? await leaseMessages(it.db, free, after) : [];
       for (const message of leased) void begin(message);
@@ -70,7 +72,10 @@ export async function sendOutbox(
     } catch (error) {
       // What was sent and is not recorded is sent again, so it is not let go of.
       if (give_up.aborted || (under_way === 0 && ended.length === 0)) throw error;
-      log.warn({ error: messageOf(error), ended: ended.length }, 'sent and not recorded yet');
+      if (ended.length > 0 && !told_of_it) {
+        log.warn({ error: messageOf(error), ended: ended.length }, 'sent and not recorded yet');
+        told_of_it = true;
+      }
       await untilOneEnds(record_again_ms);
     }
   }

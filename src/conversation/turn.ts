@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { clock } from '../base/clock.ts';
-import { type Tx, inSavepoint, sqlState } from '../base/db.ts';
+import { type Tx, inSavepoint, isPassing } from '../base/db.ts';
 import { messageOf, Refusal } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import type { Actions, Actor, Channel } from '../flow/action.ts';
@@ -62,10 +62,6 @@ function contextFor(house: House, heard: Heard, actor: Actor): Context {
 
 type Outcome = { value: unknown } | { refusal: string };
 
-// Deadlock and serialization failure: the whole commit runs again, so they are not the flow's to
-// answer.
-const whole_commit_again = new Set(['40001', '40P01']);
-
 async function runAction(
   tx: Tx,
   house: House,
@@ -81,7 +77,8 @@ async function runAction(
     return { value: await inSavepoint(tx, run) };
   } catch (error) {
     if (error instanceof Refusal) return { refusal: error.code };
-    if (whole_commit_again.has(sqlState(error) ?? '')) throw error;
+    // The whole commit runs again, so this is not the flow's to answer.
+    if (isPassing(error)) throw error;
     log.error(
       { action: turn.action, person_id: String(actor.id), error: messageOf(error) },
       'action failed; the person is told that we have a problem',

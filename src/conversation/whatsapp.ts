@@ -14,8 +14,8 @@ import { lockPersonAt } from '../people/find.ts';
 import { type House, takeTurn } from './turn.ts';
 
 /**
- * Answers the WhatsApp messages that wait in the inbox; one process takes them in the order they
- * came.
+ * Answers the WhatsApp messages that wait in the inbox, a person's in the order they came, in
+ * however many processes.
  */
 export async function takeTurns(
   db: Db,

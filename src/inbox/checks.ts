@@ -7,8 +7,12 @@ export const inboxChecks: readonly Check[] = [
     'nothing that came waits long after its time',
     sql`
       select 'inbox ' || id || ' has waited since ' || greatest(due_at, received_at) as found
-      from inbox
+      from inbox i
       where state = 'new' and greatest(due_at, received_at) < now() - interval '1 minute'
+        and not exists (
+          select from inbox earlier
+          where earlier.source = i.source and earlier.subject = i.subject
+            and earlier.state = 'new' and earlier.id < i.id)
       order by due_at limit 20`,
   ),
   finding(

@@ -38,8 +38,8 @@ interface Waiting {
  *
  * Arrivals are written in batches without a timer: everything that comes in while two batches are
  * in flight is the next one, so a single arrival waits for nobody and a flood shares its commits
- * (measured: 2.0 to 2.6 times the best code that commits one by one). When a batch is refused it is
- * halved, again and again, so that a bad arrival fails alone.
+ * (measured in bench/RESULTS.md, part a). When a batch is refused it is halved, again and again, so
+ * that a bad arrival fails alone.
  *
  * When the database is slow or says nothing, those that come are refused at once: behind those that
  * wait already they would be answered too late.

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { type Db, type Tx, inSavepoint, inTransaction, isAway, sqlState } from '../base/db.ts';
 import { messageOf } from '../base/errors.ts';
 import { log } from '../base/log.ts';
+import { shownLine } from '../base/text.ts';
 
 export interface Kept {
   id: bigint;
@@ -11,6 +12,7 @@ export interface Kept {
 }
 
 const most_attempts = 8;
+const longest_error = 500;
 
 export interface Drain {
   source: string;
@@ -67,14 +69,11 @@ async function drainOneByOne(db: Db, drain: Drain): Promise<number> {
         await inSavepoint(tx, () => drain.work(tx, [row]));
         await markDone(tx, [row]);
       } catch (error) {
-        if (sqlState(error) === held_up) {
-          await putOff(tx, row);
-          // The others may be held up too, and each costs seconds: they are taken up anew.
-          return rows.length;
-        }
-        if (isAway(error) && !isOfOne(error)) throw error;
-        const state = await markFailed(tx, row, messageOf(error));
-        if (state === 'failed') await tellGivenUp(tx, drain, row);
+        if (sqlState(error) === held_up) await putOff(tx, row);
+        else if (isAway(error) && !isOfOne(error)) throw error;
+        else await countFailure(tx, drain, row, messageOf(error));
+        // The others may be slow too, and each costs seconds: they are taken up anew.
+        if (isOfOne(error)) return rows.length;
       }
     }
     return rows.length;
@@ -90,15 +89,17 @@ function isOfOne(error: unknown): boolean {
   return [held_up, took_too_long].includes(sqlState(error) ?? '');
 }
 
+// By the clock, since the transaction may have begun long before.
 async function putOff(tx: Tx, row: Kept): Promise<void> {
-  await sql`update inbox set due_at = now() + interval '10 seconds' where id = ${row.id}`.execute(
-    tx,
-  );
+  await sql`
+    update inbox set due_at = clock_timestamp() + interval '10 seconds' where id = ${row.id}
+  `.execute(tx);
 }
 
-// Telling of it must not bring the row back.
-async function tellGivenUp(tx: Tx, { gaveUp }: Drain, row: Kept): Promise<void> {
-  if (!gaveUp) return;
+async function countFailure(tx: Tx, { gaveUp }: Drain, row: Kept, why: string): Promise<void> {
+  const state = await markFailed(tx, row, why);
+  if (state !== 'failed' || !gaveUp) return;
+  // Telling of it must not bring the row back.
   await inSavepoint(tx, () => gaveUp(tx, row)).catch((error: unknown) => {
     log.error({ inbox_id: String(row.id), error: messageOf(error) }, 'nobody could be told of it');
   });
@@ -146,8 +147,8 @@ async function markFailed(tx: Tx, row: Kept, error: string): Promise<string | un
   const { rows } = await sql<{ state: string }>`
     update inbox set
       attempts = attempts + 1,
-      error = ${error.slice(0, 500)},
-      due_at = now() + interval '2 seconds' * power(2, attempts),
+      error = ${shownLine(error, longest_error)},
+      due_at = clock_timestamp() + interval '2 seconds' * power(2, attempts),
       state = case when attempts + 1 >= ${most_attempts} then 'failed' else 'new' end
     where id = ${row.id}
     returning state

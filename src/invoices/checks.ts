@@ -41,7 +41,8 @@ export const invoiceChecks: readonly Check[] = [
         select customer_id, sum(total_cents) as cents from invoices group by customer_id
       ) issued on issued.customer_id = c.id
       left join (
-        select coalesce(i.customer_id, a.due_id) as customer_id, sum(a.amount_cents) as cents
+        select case a.due_kind when 'credit' then a.due_id else i.customer_id end as customer_id,
+               sum(a.amount_cents) as cents
         from allocations a left join invoices i on a.due_kind = 'invoice' and i.id = a.due_id
         where a.due_kind in ('invoice', 'credit') group by 1
       ) paid on paid.customer_id = c.id

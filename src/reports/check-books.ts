@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
-import type { Check } from '../base/check.ts';
+import { type Check, most_found } from '../base/check.ts';
 import { type Db, inTransaction, openDatabase, type Tx } from '../base/db.ts';
+import { messageOf } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { type Finding, verify } from '../ledger/verify.ts';
 import { notify } from '../outbox/notify.ts';
@@ -23,8 +24,8 @@ interface Begun {
 
 /**
  * Proves the books once an hour, in one of however many processes, and tells the admins when
- * something is wrong. One that was broken off is taken over after ten minutes. Asked when there is
- * nothing to do, it costs one look at a key.
+ * something is wrong. One that has not ended after ten minutes is begun by another process too, and
+ * the first to end counts. Asked when there is nothing to do, it costs one look at a key.
  */
 export async function checkBooks(
   it: BookCheck,
@@ -35,7 +36,12 @@ export async function checkBooks(
   const begun = await begin(it.db);
   if (!begun) return;
   const since = performance.now();
-  const findings = await unlessAborted(give_up, prove(it, more));
+  const proving = prove(it, more).catch((error: unknown) => {
+    log.error({ hour: begun.hour, error: messageOf(error) }, 'check of the books broken off');
+    return 'broken off' as const;
+  });
+  const findings = await unlessAborted(give_up, proving);
+  if (findings === 'broken off') return;
   // Told to stop on the way: the next process need not wait for us.
   if (!findings) return leave(it.db, begun);
   const took_ms = Math.round(performance.now() - since);
@@ -98,11 +104,12 @@ async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<
 }
 
 // Not that of whoever took over from us.
-const own = ({ hour, started_at }: Begun) => sql`
-  hour = ${hour}::timestamptz and started_at = ${started_at}::timestamptz and took_ms is null`;
-
-async function leave(db: Db, begun: Begun): Promise<void> {
-  await sql`delete from book_checks where ${own(begun)}`.execute(db);
+async function leave(db: Db, { hour, started_at }: Begun): Promise<void> {
+  await sql`
+    delete from book_checks
+    where hour = ${hour}::timestamptz and started_at = ${started_at}::timestamptz
+      and took_ms is null
+  `.execute(db);
 }
 
 async function record(tx: Tx, begun: Begun, took_ms: number, findings: Finding[]): Promise<void> {
@@ -110,15 +117,22 @@ async function record(tx: Tx, begun: Begun, took_ms: number, findings: Finding[]
   const { rows } = await sql`
     update book_checks
     set took_ms = ${took_ms}, findings = ${findings.length}, named = ${JSON.stringify(named)}::jsonb
-    where ${own(begun)} returning 1
+    where hour = ${begun.hour}::timestamptz and took_ms is null returning 1
   `.execute(tx);
   const [first] = named;
   if (rows.length === 0 || !first) return;
   log.error({ hour: begun.hour, findings: findings.length, named }, 'the books are wrong');
-  await tellAdmins(tx, begun, findings.length, first);
+  await tellAdmins(tx, begun, counted(findings), first);
 }
 
-async function tellAdmins(tx: Tx, { hour }: Begun, n: number, first: Finding): Promise<void> {
+// A check names so many at most: "20+" is honest.
+function counted(findings: Finding[]): string {
+  const by_check = Object.values(Object.groupBy(findings, (it) => it.check));
+  const more = by_check.some((found) => found && found.length >= most_found);
+  return `${findings.length}${more ? '+' : ''}`;
+}
+
+async function tellAdmins(tx: Tx, { hour }: Begun, n: string, first: Finding): Promise<void> {
   const admins = await withRole(tx, 'admin');
   await notify(
     tx,
@@ -126,7 +140,7 @@ async function tellAdmins(tx: Tx, { hour }: Begun, n: number, first: Finding): P
       key: `books:${hour}:${person_id}`,
       person_id,
       template: 'books_wrong',
-      values: { n: String(n), check: first.check, found: first.found },
+      values: { n, check: first.check, found: first.found },
     })),
   );
 }

@@ -32,7 +32,7 @@ const grace_ms = 100;
 export async function ask<Row extends object>(
   pool: Pool,
   ms: number,
-  asked: { name?: string; text: string; values?: unknown[] },
+  asked: { name?: string; text: string },
 ): Promise<Row[]> {
   const query = { ...asked, query_timeout: ms + grace_ms };
   const { rows } = await within(ms, pool.query<Row>(query));

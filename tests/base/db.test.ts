@@ -57,6 +57,20 @@ test.each([
   await close();
 });
 
+test('a statement whose result a migration has changed runs again on a new connection', async () => {
+  const { db, close } = await freshDatabase(1);
+  await sql`create table kinds as select 1::int as kind`.execute(db);
+  const read = () =>
+    inTransaction(
+      db,
+      async (tx) => (await sql`select * from kinds where ${1}::int = 1`.execute(tx)).rows,
+    );
+  expect(await read()).toEqual([{ kind: 1 }]);
+  await sql`alter table kinds alter column kind type text`.execute(db);
+  expect(await read()).toEqual([{ kind: '1' }]);
+  await close();
+});
+
 const brief = { lock_ms: 200, statement_ms: 400, idle_ms: 200 };
 const failure = (work: Promise<unknown>) => work.then(assertNever, (error: unknown) => error);
 const assertNever = () => expect.unreachable('it was refused');

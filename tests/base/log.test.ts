@@ -35,6 +35,11 @@ test.each([
   ['+254 722 000 126', '+2547xxxxx126'],
   ['0722-000-126', '0722xxx126'],
   ['+44 7911 123456', '+4479xxxxx456'],
+  ['00254722000126', '0025xxxxxxx126'],
+  ['0722.000.126', '0722xxx126'],
+  ['+254.722.000.126', '+2547xxxxx126'],
+  ['(0722) 000 126', '(0722xxx126'],
+  ['00 44 7911 123456', '0044xxxxxxx456'],
   ['wa:254722000126@s.whatsapp.net', 'wa:2547xxxxx126@s.whatsapp.net'],
 ])('%s is written as %s, in a message and in a field', (phone, cut) => {
   log.info({ error: `no such number: "${phone}"\n${phone}` }, `from ${phone}, twice ${phone}`);

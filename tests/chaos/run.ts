@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { type Instant, instants } from './plan.ts';
 import { startChaosPostgres } from './postgres.ts';
 import { type Outcome, playStory } from './story.ts';
 
@@ -10,6 +11,8 @@ const { values } = parseArgs({
 });
 const first = BigInt(values.seed ?? Math.floor(performance.timeOrigin));
 const count = Number(values.seeds ?? 1);
+// Of so many each instant is reached in several.
+const enough_seeds = 25;
 const length_ms = Number(values.minutes ?? 0.2) * 60_000;
 
 const postgres = await startChaosPostgres();
@@ -33,7 +36,17 @@ try {
 }
 if (count > 1) console.log(`\n${count} seeds, ${red} with findings\n${total(outcomes)}`);
 else console.log(total(outcomes));
-process.exit(red > 0 ? 1 : 0);
+const unreached = neverReached(outcomes);
+if (unreached.length > 0) console.log(`never killed at: ${unreached.join(', ')}`);
+process.exit(red > 0 || unreached.length > 0 ? 1 : 0);
+
+// Each is told apart by what a process says: when that changes, nobody may be killed there any more.
+function neverReached(all: Outcome[]): Instant[] {
+  if (all.length < enough_seeds) return [];
+  return Object.values(instants)
+    .flat()
+    .filter((instant) => all.every((it) => !it.faults[`at ${instant}`]));
+}
 
 function summary(it: Outcome): string {
   const verdict = it.findings.length === 0 ? 'clean' : `${it.findings.length} FINDINGS`;

@@ -32,7 +32,8 @@ const tell = (...said: [number: string, words: string][]) =>
   });
 
 const messages = await loadMessages(flows_folder);
-const sending = (send: SendText, more = () => true, give_up?: AbortSignal) =>
+const unhurried = new AbortController().signal;
+const sending = (send: SendText, more = () => true, give_up = unhurried) =>
   sendOutbox({ db: house.db, messages, house: { values: {} }, send }, more, give_up);
 
 const rows = () => house.db.selectFrom('outbox').selectAll().orderBy('id').execute();

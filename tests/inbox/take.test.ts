@@ -110,6 +110,26 @@ test('a callback whose invoice somebody holds for long is put off, and has not f
   expect(await paymentsOf(house.db)).toHaveLength(1);
 });
 
+test('of callbacks that the database is too slow for one has failed, and the others wait', async () => {
+  await house.hook('c2b/confirmation', confirmation({ TransID: 'SLOW000001' }));
+  await house.hook('c2b/confirmation', confirmation({ TransID: 'SLOW000002' }));
+  const patience = { lock_ms: 10_000, statement_ms: 100, idle_ms: 10_000 };
+  const impatient = openDatabase(house.settings.database_url ?? '', 2, patience);
+  await inTransaction(house.db, async (tx) => {
+    await sql`select 1 from invoices for update`.execute(tx);
+    let looks = 0;
+    await drainPayments(impatient.db, house.receive, () => (looks += 1) === 1);
+  });
+  await impatient.db.destroy();
+  const { rows } = await sql`select state, attempts from inbox order by id`.execute(house.db);
+  expect(rows).toEqual([
+    { state: 'new', attempts: 1 },
+    { state: 'new', attempts: 0 },
+  ]);
+  await sql`update inbox set due_at = now()`.execute(house.db);
+  expect(await house.drain()).toBe(2);
+});
+
 /** Rows from a source that nothing else works on, each due so many minutes ago. */
 async function wait(...rows: [body: string, minutes: number, attempts?: number][]): Promise<void> {
   for (const [body, minutes, attempts = 0] of rows) {

@@ -97,6 +97,7 @@ test('what was not sent is tried for a day, what may have been sent four times, 
         send: (to) => Promise.reject(new ProviderError(outcomes.get(to as typeof kamau)!, 'no')),
       },
       () => true,
+      new AbortController().signal,
     );
   for (const number of outcomes.keys()) await tell(number, number);
   for (let n = 0; n < 10; n += 1) {

@@ -99,6 +99,7 @@ test('however much is wrong, all of it is counted and twenty are named', async (
   await check(it.checks);
   const [record] = await records();
   expect(record!.findings).toBe(33);
+  expect((await told())[0]!.values).toMatchObject({ n: '33+' });
   expect(record!.named).toHaveLength(20);
 });
 
@@ -110,7 +111,7 @@ test('one that died in the middle is taken over after ten minutes, and not befor
       throw new Error('killed');
     },
   };
-  await expect(check([dies])).rejects.toThrow('killed');
+  await check([dies]);
   await check(it.checks);
   expect(it.runs()).toBe(0);
   await sql`update book_checks set started_at = now() - interval '11 minutes'`.execute(house.db);
@@ -119,7 +120,7 @@ test('one that died in the middle is taken over after ten minutes, and not befor
   expect(await records()).toMatchObject([{ findings: 1 }]);
 });
 
-test('one that is overtaken while it is slow neither records nor tells', async () => {
+test('of two at once the first to end counts: the later neither records nor tells', async () => {
   const quick = counting();
   const slow: Check = {
     name: 'slow',

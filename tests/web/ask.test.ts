@@ -6,9 +6,7 @@ test('a query that is not answered in time is Late, and its connection is free f
   const { pool, close } = await freshDatabase(1);
   try {
     await expect(ask(pool, 20, { text: 'select pg_sleep(600)' })).rejects.toThrow(Late);
-    expect(await ask(pool, 60_000, { text: 'select $1::int + 1 as two', values: [1] })).toEqual([
-      { two: 2 },
-    ]);
+    expect(await ask(pool, 60_000, { text: 'select 2 as two' })).toEqual([{ two: 2 }]);
   } finally {
     await close();
   }

@@ -91,6 +91,28 @@ test('a row that waits for its retry waits, and is not late; one whose retry is 
   expect(late).toBeLessThan(3_000);
 });
 
+test('what waits for an earlier one of its receipt or person is not late', async () => {
+  await confirm();
+  await house.drain();
+  await sql`update outbox set due_at = now() - interval '1 hour'`.execute(house.db);
+  await sql`
+    update outbox set due_at = now() + interval '1 minute'
+    where id in (select min(id) from outbox group by person_id)`.execute(house.db);
+  await sql`
+    insert into outbox (key, person_id, words, due_at)
+    select 'later:' || person_id, person_id, 'later', now() - interval '1 hour' from outbox`.execute(
+    house.db,
+  );
+  await sql`
+    insert into inbox (source, subject, body, body_hash, due_at) values
+      ('whatsapp', 'a', '{}', sha256('1'), now() + interval '1 minute'),
+      ('whatsapp', 'a', '{}', sha256('2'), now() - interval '1 hour')`.execute(house.db);
+  const now = await scrape();
+  expect(now['karani_rows{table="inbox",state="waiting"}']).toBe(2);
+  expect(now['karani_oldest_waiting_seconds{table="inbox"}']).toBe(0);
+  expect(now['karani_oldest_waiting_seconds{table="outbox"}']).toBe(0);
+});
+
 test('what was given up and what could not be read is counted by source', async () => {
   await confirm();
   await sql`update inbox set state = 'failed'`.execute(house.db);

@@ -113,7 +113,7 @@ export const turns: Guard[] = [
   {
     guard: 'a turn that the database undid is taken again',
     file: 'src/conversation/turn.ts',
-    remove: "if (whole_commit_again.has(sqlState(error) ?? '')) throw error;",
+    remove: 'if (isPassing(error)) throw error;',
     put: '',
     test: 'tests/conversation/turns.test.ts',
     name: 'a turn that the database undid is taken again, and the person notices nothing',
