@@ -11,6 +11,7 @@ import { localPhone } from './base/phone.ts';
 import { sendText } from './channels/whatsapp-cloud/send.ts';
 import type { House } from './conversation/turn.ts';
 import { seedDemo } from './demo.ts';
+import { keepContents } from './conversation/contents.ts';
 import { loadFlows } from './flow/load.ts';
 import { loadMessages } from './flow/messages.ts';
 import { openChart } from './ledger/accounts.ts';
@@ -78,8 +79,10 @@ async function start(settings: Settings, roles: readonly ServerRole[], run: Run)
     );
   });
 
+  const flows = await loadFlows(flows_folder, actions);
+  await keepContents(db, flows);
   const house: House = {
-    flows: await loadFlows(flows_folder, actions),
+    flows,
     actions,
     values: houseValues(settings),
   };

@@ -153,10 +153,16 @@ export interface Schema {
   };
   sessions: {
     person_id: bigint;
-    channel: 'whatsapp' | 'ussd';
+    channel: 'whatsapp' | 'ussd' | 'sms';
     body: Json;
     awaits_secret: Generated<boolean>;
     updated_at: At;
+  };
+  flow_contents: {
+    hash: string;
+    flow: string;
+    content: string;
+    since: At;
   };
   book_checks: {
     hour: Date;

@@ -6,8 +6,9 @@ import { log } from '../base/log.ts';
 import type { Actions, Actor, Channel } from '../flow/action.ts';
 import type { Flows } from '../flow/load.ts';
 import type { Session } from '../flow/session.ts';
-import { awaitsSecret, hear, settle, type Context, type Turn } from '../flow/step.ts';
+import { awaitsSecret, dial, hear, settle, type Context, type Turn } from '../flow/step.ts';
 import { personById } from '../people/find.ts';
+import { learnContents } from './contents.ts';
 
 /** What every conversation needs to know of the house. */
 export interface House {
@@ -22,8 +23,8 @@ export interface Heard {
   channel: Channel;
   /** What was written, keyed or chosen; empty for a fresh dial. */
   text: string;
-  /** Forgets where the person was: a new dial begins at the menu. */
-  afresh?: boolean;
+  /** A new dial on USSD, which says nothing. */
+  dialled?: boolean;
   /** This turn's own name, unique for ever: what makes its actions once-only. */
   key: string;
 }
@@ -42,9 +43,12 @@ const most_actions_a_turn = 20;
  * leave after the commit.
  */
 export async function takeTurn(tx: Tx, house: House, heard: Heard): Promise<Said> {
-  const session = heard.afresh ? undefined : await loadSession(tx, heard);
+  const session = await loadSession(tx, heard);
+  if (session) await learnContents(tx, house.flows, session);
   let context = contextFor(house, heard, heard.actor);
-  let turn = hear(house.flows, session, heard.text, heard.key, context);
+  let turn = heard.dialled
+    ? dial(house.flows, session, heard.key, context)
+    : hear(house.flows, session, heard.text, heard.key, context);
   for (let actions = 0; turn.next === 'act'; actions += 1) {
     if (actions === most_actions_a_turn) throw new Error(`Flow ${turn.session.flow} does not end`);
     const outcome = await runAction(tx, house, context.actor, turn);

@@ -44,7 +44,7 @@ export async function answerUssd(
       actor,
       channel: 'ussd',
       text,
-      afresh: now.kind === 'dialled',
+      dialled: now.kind === 'dialled',
       key: `ussd:${request.sessionId}:${turn}`,
     });
     await saveGatewaySession(tx, key, request, actor, turn, said);

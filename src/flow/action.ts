@@ -7,7 +7,7 @@ export const languages = ['en', 'sw'] as const;
 export type Language = (typeof languages)[number];
 
 /** Where a conversation takes place. */
-export const channels = ['whatsapp', 'ussd'] as const;
+export const channels = ['whatsapp', 'ussd', 'sms'] as const;
 export type Channel = (typeof channels)[number];
 
 /** Who is talking, as flows and actions see them. */
@@ -20,6 +20,12 @@ export interface Actor {
 
 /** An amount in a flow's values: shillings as a decimal string, "1500.00". */
 export const Money = z.string().regex(/^-?\d+\.\d\d$/);
+
+/** A picture or a paper that a person sent: how its channel calls it, and what it is. */
+export const Attachment = z.object({ id: z.string(), mime: z.string() });
+
+/** A place that a person sent, in degrees. */
+export const Location = z.object({ latitude: z.number(), longitude: z.number() });
 
 export interface ActionCall<Input> {
   actor: Actor;

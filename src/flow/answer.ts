@@ -1,15 +1,15 @@
 import { eatDate } from '../base/clock.ts';
 import { centsFromDecimal, centsFromTyped, decimalFromCents } from '../base/money.ts';
 import { msisdnFrom } from '../base/phone.ts';
-import { type AskStep, type AskType, type Limit, normal } from './definition.ts';
+import { type AskStep, type AskType, type Limit, normal, type SentType } from './definition.ts';
 import { type Choice, choicesOf, labelsOf } from './screen.ts';
-import { type Place, type Session, valueAt, viewOf } from './session.ts';
+import { type Heard, type Place, type Session, valueAt, viewOf } from './session.ts';
 import { compared } from './words.ts';
 
 /** What a person's words mean as an answer to the question that waits. */
 
 type Understood =
-  | { kind: 'value'; value: string | number; to: string | undefined }
+  | { kind: 'value'; value: unknown; to: string | undefined }
   | { kind: 'flow'; flow: string }
   /** No answer, and it costs a try; `note` is the shared text that says why. */
   | { kind: 'wrong'; note: string }
@@ -20,12 +20,20 @@ export function understand(
   place: Place,
   session: Session,
   step: AskStep,
-  text: string,
+  heard: Heard,
 ): Understood {
+  if (typeof heard !== 'string') return sentAnswer(step, heard);
+  const text = heard;
   if (text.trim() === '') return { kind: 'nothing' };
   return step.answers.of === 'typed'
     ? typedAnswer(place, session, step.answers, text)
     : chosenAnswer(place, session, step, text);
+}
+
+function sentAnswer({ answers }: AskStep, heard: Exclude<Heard, string>): Understood {
+  if (answers.of !== 'typed') return { kind: 'wrong', note: 'not_understood' };
+  if (answers.type === heard.type) return { kind: 'value', value: heard.value, to: undefined };
+  return { kind: 'wrong', note: `wrong_${answers.type}` };
 }
 
 function typedAnswer(
@@ -36,8 +44,9 @@ function typedAnswer(
 ): Understood {
   // A message that crossed with the question is not a wrong code.
   if (type === 'code' && !/^[\d\s]+$/.test(text)) return { kind: 'nothing' };
-  const value = readers[type](text.trim(), place.ctx.now);
   const wrong: Understood = { kind: 'wrong', note: `wrong_${type}` };
+  const reader = type in readers ? readers[type as keyof typeof readers] : undefined;
+  const value = reader?.(text.trim(), place.ctx.now);
   if (value === undefined) return wrong;
   const size = type === 'text' ? String(Array.from(String(value)).length) : String(value);
   const least = limitValue(place, session, min);
@@ -55,7 +64,8 @@ function limitValue(place: Place, session: Session, limit: Limit | undefined): s
 
 type Reader = (text: string, now: Date) => string | number | undefined;
 
-const readers: Readonly<Record<AskType, Reader>> = {
+// What is to be sent cannot be typed.
+const readers: Readonly<Record<Exclude<AskType, SentType>, Reader>> = {
   text: (text) => text.replace(/[\s\p{Cc}]+/gu, ' ').trim() || undefined,
   money: (text) => {
     const cents = centsFromTyped(text);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Actions, type Language, languages } from './action.ts';
 import { textsOf } from './check-ways.ts';
 import type { Draft } from './compile.ts';
-import type { Flow, Step } from './definition.ts';
+import type { Flow, Flows, Step } from './definition.ts';
 import { gsm7Length, outsideGsm7, toGsm7 } from './gsm7.ts';
 import { ussd_page } from './render.ts';
 import type { Keys, Source } from './source.ts';
@@ -15,29 +15,64 @@ import type { Slot, Template, Text } from './words.ts';
 // What "0 Back" and "98 More" take in the longer language, with their line ends.
 const ways_on = gsm7Length('\n0 Back\n98 Zaidi');
 
+const sms_part = 160;
+
 // An option stands behind its number.
 const number_length = '12 '.length;
 
-export function checkScreens(draft: Draft, actions: Actions): void {
+export function checkScreens(draft: Draft, actions: Actions, flows: Flows['flows']): void {
   const { flow, source } = draft;
-  const said = longestSaid(flow, actions, draft.whole);
+  const said = longestSaid({ flow, actions, flows }, draft.whole);
   for (const step of flow.steps.values()) {
-    if (step.on && !step.on.includes('ussd')) continue;
-    const at = ['steps', step.name];
-    if (step.kind === 'say') checkAlphabet(source, [...at, 'say'], step.words);
-    if (step.kind === 'end') {
-      checkAlphabet(source, [...at, 'end'], step.words);
+    if (step.kind === 'end') checkCopy(draft, actions, step);
+    if (step.on && !step.on.includes('ussd')) {
+      if (step.on.includes('sms')) checkAlphabets(source, step);
+      continue;
+    }
+    checkAlphabets(source, step);
+    const at = ['steps', step.name, step.kind];
+    if (step.kind === 'end' || step.kind === 'handoff') {
       for (const language of languages) {
         const before = said.get(step.name)?.[language] ?? 0;
         const length = before + longest(flow, actions, step.words[language]);
         if (length > ussd_page)
-          source.report([...at, 'end', language], tooLong(length, ussd_page, before > 0));
+          source.report([...at, language], tooLong(length, ussd_page, before > 0));
       }
     }
     if (step.kind === 'ask') checkQuestion(draft, actions, step);
   }
   const measure: Measure = (template) => number_length + longest(flow, actions, template);
+  if (flow.title) checkAlphabet(source, ['start', 'menu'], flow.title);
   if (flow.title) checkLine(source, ['start', 'menu'], flow.title, measure);
+}
+
+function checkAlphabets(source: Source, step: Step): void {
+  const at = ['steps', step.name];
+  if (step.kind === 'say' || step.kind === 'end' || step.kind === 'handoff')
+    checkAlphabet(source, [...at, step.kind], step.words);
+  if (step.kind !== 'ask') return;
+  for (const { text, keys } of textsOf(step)) checkAlphabet(source, [...at, ...keys], text);
+  if (step.answers.of === 'list')
+    checkAlphabet(source, [...at, 'pick', 'label'], step.answers.label);
+}
+
+/** A copy by SMS is one part. */
+function checkCopy(
+  { flow, source }: Draft,
+  actions: Actions,
+  { name, words, copy }: Extract<Step, { kind: 'end' }>,
+): void {
+  if (!copy || copy === words) return;
+  const at = ['steps', name, 'also', 'sms'];
+  checkAlphabet(source, at, copy);
+  for (const language of languages) {
+    const length = longest(flow, actions, copy[language]);
+    if (length > sms_part)
+      source.report(
+        [...at, language],
+        `this can take ${length} characters, and an SMS has ${sms_part}`,
+      );
+  }
 }
 
 function checkQuestion(
@@ -68,7 +103,6 @@ type Measure = (template: Template) => number;
 /** A question or an option is on one page with the ways on. */
 function checkLine(source: Source, keys: Keys, text: Text, measure: Measure): void {
   const room = ussd_page - ways_on;
-  checkAlphabet(source, keys, text);
   for (const language of languages) {
     const length = measure(text[language]);
     if (length > room) source.report([...keys, language], tooLong(length, room, false));
@@ -94,11 +128,18 @@ export function checkAlphabet(source: Source, keys: Keys, text: Text): void {
 
 type Lengths = Record<Language, number>;
 
+interface Measured {
+  flow: Flow;
+  actions: Actions;
+  flows: Flows['flows'];
+}
+
 /**
  * The most that can stand above each step from `say` steps on the way to it. Ways with questions
  * begin anew; the others go round nowhere, so the first visit of a step in their order is the last.
  */
-function longestSaid(flow: Flow, actions: Actions, whole: boolean): Map<string, Lengths> {
+function longestSaid(it: Measured, whole: boolean): Map<string, Lengths> {
+  const { flow } = it;
   const known = new Map<string, Lengths>();
   if (!whole) return known;
   const visit = (name: string, before: Lengths, depth: number): void => {
@@ -108,19 +149,39 @@ function longestSaid(flow: Flow, actions: Actions, whole: boolean): Map<string, 
     if (!step || depth > flow.steps.size || (known.has(name) && !longer)) return;
     const most = { en: Math.max(now.en, before.en), sw: Math.max(now.sw, before.sw) };
     known.set(name, most);
-    const own = step.kind === 'say' && (!step.on || step.on.includes('ussd'));
+    const own = !step.on || step.on.includes('ussd') ? saidBy(it, step) : undefined;
     for (const { to, answered, keys } of waysFrom(step)) {
       if (to === undefined) continue;
       const above = { ...most };
       if (answered) above.en = above.sw = 0;
       else if (own && keys[0] !== 'if')
-        for (const language of languages)
-          above[language] += longest(flow, actions, step.words[language]) + 1;
+        for (const language of languages) above[language] += own[language] + 1;
       visit(to, above, depth + 1);
     }
   };
   visit(flow.first, { en: 0, sw: 0 }, 0);
   return known;
+}
+
+/** What a step leaves standing above the next: its own words, or the last ones of another flow. */
+function saidBy({ flow, actions, flows }: Measured, step: Step): Lengths | undefined {
+  if (step.kind === 'say') {
+    const [en, sw] = languages.map((language) => longest(flow, actions, step.words[language]));
+    return { en: en ?? 0, sw: sw ?? 0 };
+  }
+  const called = step.kind === 'call' ? flows.get(step.flow) : undefined;
+  if (!called) return undefined;
+  const said = longestSaid({ flow: called, actions, flows }, true);
+  const most = { en: 0, sw: 0 };
+  for (const last of called.steps.values()) {
+    if (last.kind !== 'end') continue;
+    for (const language of languages) {
+      const before = said.get(last.name)?.[language] ?? 0;
+      const length = before + longest(called, actions, last.words[language]);
+      most[language] = Math.max(most[language], length);
+    }
+  }
+  return most;
 }
 
 function longest(flow: Flow, actions: Actions, template: Template): number {
@@ -181,6 +242,8 @@ export function longestValue({ path, format }: Slot, schema: z.ZodType): number 
       return '0722xxx004'.length;
     case 'short':
       return 20;
+    case 'price':
+      return '999.99'.length;
     case 'number':
       return '999,999'.length;
     case undefined:

@@ -12,7 +12,6 @@ import {
   typeInside,
   valueNamesOf,
 } from './value-types.ts';
-import { surelySet } from './ways.ts';
 import { type Path, slotsOf, type Text } from './words.ts';
 
 /** Whether every value is there, and is what it is used for. */
@@ -27,7 +26,7 @@ interface Use {
 
 export function checkValues(draft: Draft, actions: Actions): void {
   checkNames(draft);
-  const set = surelySet(draft);
+  const { sure: set } = draft.flow;
   for (const step of draft.flow.steps.values()) {
     for (const use of usesOf(step)) checkUse(draft, actions, set.get(step.name), step, use);
     if (step.kind === 'do') checkAction(draft, actions, step);
@@ -58,9 +57,13 @@ function usesOf(step: Step): Use[] {
     optional: true,
   }));
   switch (step.kind) {
-    case 'say':
     case 'end':
+      return [...uses, ...wordUses(step.words, ['end']), ...copyUses(step)];
+    case 'say':
+    case 'handoff':
       return [...uses, ...wordUses(step.words, [step.kind])];
+    case 'call':
+      return uses;
     case 'do':
       return [
         ...uses,
@@ -85,6 +88,10 @@ function usesOf(step: Step): Use[] {
       return [...uses, ...words];
     }
   }
+}
+
+function copyUses({ copy, words }: Extract<Step, { kind: 'end' }>): Use[] {
+  return copy && copy !== words ? wordUses(copy, ['also', 'sms']) : [];
 }
 
 // Each path once, at the language that uses it.

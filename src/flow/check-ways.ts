@@ -25,7 +25,7 @@ function checkTargets(draft: Draft, step: Step, shared: ReadonlyMap<string, Text
     }
   }
   const skipped = (step.on || step.when) && step.follows === undefined;
-  const stuck = step.kind !== 'end' && lacksNext(step);
+  const stuck = lacksNext(step);
   if (skipped || stuck)
     source.report(['steps', step.name], 'this way does not end: no step follows');
 
@@ -108,7 +108,7 @@ function checkEnds({ flow, source }: Draft): void {
 function endsBy(way: Way, ends: ReadonlySet<string>): boolean {
   if (isTriesWay(way) || (way.keys[0] === 'else' && way.keys[1] === 'down')) return false;
   return way.to === undefined
-    ? ['end', 'pick', 'else'].includes(way.keys[0] ?? '')
+    ? ['end', 'handoff', 'pick', 'else'].includes(way.keys[0] ?? '')
     : ends.has(way.to);
 }
 

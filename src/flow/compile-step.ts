@@ -25,7 +25,7 @@ export interface Reading {
   follows: string | undefined;
 }
 
-const kinds = ['ask', 'do', 'say', 'end'] as const;
+const kinds = ['ask', 'do', 'say', 'end', 'call', 'handoff'] as const;
 const kind_list = kinds.join(', ');
 
 type Shape<K extends keyof typeof step_shapes> = z.infer<(typeof step_shapes)[K]>;
@@ -63,9 +63,31 @@ export function readStep(it: Reading, data: unknown): Step | undefined {
       const step = shaped(it.source, keys, step_shapes.end, data);
       const around = step && readCommon(it, keys, step);
       const words = step && readText(it.source, [...keys, 'end'], step.end, it.shared);
+      const copy = step && readCopy(it, keys, step.also, words);
+      return around && words && { kind, ...around, next: undefined, words, copy };
+    }
+    case 'call': {
+      const step = shaped(it.source, keys, step_shapes.call, data);
+      const around = step && readCommon(it, keys, step);
+      return around && { kind, ...around, flow: step.call };
+    }
+    case 'handoff': {
+      const step = shaped(it.source, keys, step_shapes.handoff, data);
+      const around = step && readCommon(it, keys, step);
+      const words = step && readText(it.source, [...keys, 'handoff'], step.handoff, it.shared);
       return around && words && { kind, ...around, next: undefined, words };
     }
   }
+}
+
+function readCopy(
+  it: Reading,
+  keys: Keys,
+  also: Shape<'end'>['also'],
+  same: Text | undefined,
+): Text | undefined {
+  if (!also || also.sms === 'same') return also && same;
+  return readText(it.source, [...keys, 'also', 'sms'], also.sms, it.shared);
 }
 
 function readCommon(
@@ -145,7 +167,7 @@ function readAnswers(it: Reading, keys: Keys, step: Ask): Answers | undefined {
 
 function readTyped(it: Reading, keys: Keys, step: Shape<'typed'>): Answers | undefined {
   const { type } = step;
-  const bounded = type !== 'phone' && type !== 'pin' && type !== 'code';
+  const bounded = ['text', 'money', 'number', 'date'].includes(type);
   let fine = true;
   const limit = (key: 'min' | 'max'): Limit | undefined => {
     const value = step[key];

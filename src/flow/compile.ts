@@ -1,7 +1,9 @@
 import { sha256 } from '../base/secrets.ts';
 import { readStep, readText } from './compile-step.ts';
-import { type Flow, FlowHead, normal, type Step } from './definition.ts';
+import { channels } from './action.ts';
+import { type Flow, FlowHead, type Idle, normal, type Step } from './definition.ts';
 import { type Source, shaped } from './source.ts';
+import { surelySet } from './ways.ts';
 import type { Text } from './words.ts';
 
 /** From a file as its author wrote it to what the engine runs; what cannot be read is reported. */
@@ -17,7 +19,7 @@ export interface Draft {
 }
 
 // Part of every hash: another number when sessions of an older engine must not be continued.
-const session_format = 1;
+const session_format = 2;
 
 export function compileFlow(
   source: Source,
@@ -51,8 +53,42 @@ export function compileFlow(
     ? readText(source, ['start', 'menu'], head.start.menu, shared)
     : undefined;
   const hash = sha256(`${session_format}\n${text}`).toString('hex').slice(0, 16);
-  const flow = { name: head.flow, hash, start_words, title, needs: head.needs, first, steps };
+  const renamed = head.renamed && new Map(Object.entries(head.renamed));
+  for (const [old, now] of renamed ?? []) {
+    if (!names.has(now)) source.report(['renamed', old], `there is no step "${now}"`);
+    if (names.has(old)) source.report(['renamed', old], `the step "${old}" is still there`);
+  }
+  const flow: Flow = {
+    name: head.flow,
+    content: text,
+    hash,
+    start_words,
+    title,
+    needs: head.needs,
+    idle: readIdle(head.idle),
+    renamed,
+    first,
+    steps,
+    sure: surelySet({ first, steps }),
+  };
   return { source, flow, names, whole: steps.size === names.size };
+}
+
+const usual_idle = { ussd: '2m', whatsapp: '24h', sms: '24h' } as const;
+const unit_ms: Readonly<Record<string, number>> = {
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+function readIdle(given: FlowHead['idle']): Idle {
+  const after = channels.map((channel) => {
+    const text = given?.[channel] ?? usual_idle[channel];
+    return [channel, Number(text.slice(0, -1)) * (unit_ms[text.slice(-1)] ?? 0)] as const;
+  });
+  const after_ms = Object.fromEntries(after) as Idle['after_ms'];
+  return { after_ms, redial: given !== undefined, way: given?.then ?? 'end' };
 }
 
 // What a condition's right side may begin with to be a path.

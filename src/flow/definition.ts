@@ -16,8 +16,21 @@ export const roles = [
   'bettor',
 ] as const satisfies readonly Role[];
 
-const ask_types = ['text', 'money', 'number', 'date', 'phone', 'pin', 'code'] as const;
+export const sent_types = ['image', 'location', 'document'] as const;
+const ask_types = [
+  'text',
+  'money',
+  'number',
+  'date',
+  'phone',
+  'pin',
+  'code',
+  ...sent_types,
+] as const;
 export type AskType = (typeof ask_types)[number];
+
+/** What is sent rather than typed, and so can be answered on WhatsApp only. */
+export type SentType = (typeof sent_types)[number];
 
 /** Values of the house that every text may use. */
 export const house_names = ['shop', 'paybill', 'help', 'ussd'] as const;
@@ -83,8 +96,26 @@ export const step_shapes = {
     ...common,
   }),
   say: z.strictObject({ say: WordsText, ...common }),
-  end: z.strictObject({ end: WordsText, ...anywhere }),
+  end: z.strictObject({
+    end: WordsText,
+    also: z.strictObject({ sms: z.union([z.literal('same'), Both]) }).optional(),
+    ...anywhere,
+  }),
+  call: z.strictObject({ call: Name, ...common }),
+  handoff: z.strictObject({ handoff: WordsText, ...anywhere }),
 } as const;
+
+const Duration = z
+  .string()
+  .regex(/^[1-9]\d{0,3}[smhd]$/, 'this is a time such as 90s, 2m, 24h or 7d');
+
+const Idle = z.strictObject({
+  ussd: Duration.optional(),
+  whatsapp: Duration.optional(),
+  sms: Duration.optional(),
+  // oxlint-disable-next-line unicorn/no-thenable -- the author's word for it
+  then: z.enum(['resume', 'restart', 'end']),
+});
 
 export const FlowHead = z.strictObject({
   flow: Name,
@@ -95,6 +126,8 @@ export const FlowHead = z.strictObject({
     })
     .optional(),
   needs: z.array(z.enum(roles)).min(1).optional(),
+  idle: Idle.optional(),
+  renamed: z.record(Name, Name).optional(),
   steps: z.record(Name, z.unknown()),
 });
 export type FlowHead = z.infer<typeof FlowHead>;
@@ -153,24 +186,54 @@ interface SayStep extends Common {
 interface EndStep extends Common {
   kind: 'end';
   words: Text;
+  /** What is kept by SMS where the screen vanishes. */
+  copy: Text | undefined;
 }
 
-export type Step = AskStep | DoStep | SayStep | EndStep;
+/** Another flow, then back to what follows; its last words stand above that. */
+interface CallStep extends Common {
+  kind: 'call';
+  flow: string;
+}
+
+/** Last words, after which a person of the house answers. */
+interface HandoffStep extends Common {
+  kind: 'handoff';
+  words: Text;
+}
+
+export type Step = AskStep | DoStep | SayStep | EndStep | CallStep | HandoffStep;
+
+/** What becomes of a session in which nothing was said for so long. */
+export interface Idle {
+  after_ms: Readonly<Record<Channel, number>>;
+  /** Whether a new dial on USSD goes on; otherwise it begins at the menu. */
+  redial: boolean;
+  way: 'resume' | 'restart' | 'end';
+}
 
 export interface Flow {
   name: string;
-  /** Of the file's content: a session that began on other content is not continued. */
+  /** The file, and its hash: a session goes on with the content that it began on. */
+  content: string;
   hash: string;
   /** The words that begin it; the first of a language is the one that texts name. */
   start_words: Readonly<Record<Language, readonly string[]>>;
   title: Text | undefined;
   needs: readonly Role[] | undefined;
+  idle: Idle;
+  /** What steps of older files are called in this one; undefined when none can be gone on with. */
+  renamed: ReadonlyMap<string, string> | undefined;
   first: string;
   steps: ReadonlyMap<string, Step>;
+  /** What is surely set on arriving at a step. */
+  sure: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 export interface Flows {
   flows: ReadonlyMap<string, Flow>;
+  /** Earlier contents of files in which sessions still live, by their hash, as they are met. */
+  earlier: Map<string, Flow>;
   shared: ReadonlyMap<string, Text>;
   /** The word that begins a flow, in lower case → the flow's name. */
   starts: ReadonlyMap<string, string>;
@@ -187,6 +250,9 @@ export const engine_texts = [
   'down',
   'not_allowed',
   'flow_changed',
+  'expired',
+  'resumed',
+  'not_by_sms',
   'try_again',
   'nothing_here',
   'back',

@@ -7,7 +7,8 @@ import { checkValues } from './check-values.ts';
 import { checkWays } from './check-ways.ts';
 import { compileFlow, type Draft } from './compile.ts';
 import { readText } from './compile-step.ts';
-import { engine_texts, type Flows, house_names, WordsText } from './definition.ts';
+import { engine_texts, type Flow, type Flows, house_names, sent_types } from './definition.ts';
+import { type Step, WordsText } from './definition.ts';
 import { isEnginesWord } from './navigation.ts';
 import { gsm7Length } from './gsm7.ts';
 import { ussd_page } from './render.ts';
@@ -42,17 +43,33 @@ export async function loadFlows(folder: string, actions: Actions): Promise<Flows
     const draft = source.data === undefined ? undefined : compileFlow(source, text, name, shared);
     if (draft) drafts.push(draft);
   }
+  const flows = new Map(drafts.map((draft) => [draft.flow.name, draft.flow]));
+  checkOthers(drafts, flows);
   for (const draft of drafts) {
     checkWays(draft, shared);
     checkValues(draft, actions);
-    checkScreens(draft, actions);
+    checkChannels(draft);
+    if (!goesRound(flows, draft.flow)) checkScreens(draft, actions, flows);
   }
-  const flows = new Map(drafts.map((draft) => [draft.flow.name, draft.flow]));
-  checkMenus(drafts, flows);
   const starts = collectStarts(drafts);
   const findings = sources.flatMap((source) => source.findings());
   if (findings.length > 0) throw new FlowFindings(findings);
-  return { flows, shared, starts, actions };
+  return { flows, earlier: new Map(), shared, starts, actions };
+}
+
+/**
+ * A flow as its file was once, if what it says can still be done: its actions, shared texts and the
+ * flows that it calls are today's.
+ */
+export function readEarlier(flows: Flows, name: string, content: string): Flow | undefined {
+  const source = readSource(name, content);
+  const draft =
+    source.data === undefined ? undefined : compileFlow(source, content, name, flows.shared);
+  if (!draft) return undefined;
+  checkOthers([draft], flows.flows);
+  checkWays(draft, flows.shared);
+  checkValues(draft, flows.actions);
+  return source.findings().length === 0 ? draft.flow : undefined;
 }
 
 // What a shared text may name besides the house's values.
@@ -91,9 +108,10 @@ function checkSharedText(source: Source, keys: [string, string], template: Text[
     );
 }
 
-function checkMenus(drafts: readonly Draft[], flows: Flows['flows']): void {
+function checkOthers(drafts: readonly Draft[], flows: Flows['flows']): void {
   for (const { flow, source } of drafts)
     for (const step of flow.steps.values()) {
+      if (step.kind === 'call') checkCall(flow, source, step, flows);
       if (step.kind !== 'ask' || step.answers.of !== 'menu') continue;
       step.answers.flows.forEach((name, index) => {
         const at = ['steps', step.name, 'pick', 'menu', index];
@@ -102,6 +120,46 @@ function checkMenus(drafts: readonly Draft[], flows: Flows['flows']): void {
         else if (!named.title) source.report(at, `the flow "${name}" has no start.menu to show`);
       });
     }
+}
+
+function checkCall(
+  flow: Flow,
+  source: Source,
+  step: Extract<Step, { kind: 'call' }>,
+  flows: Flows['flows'],
+): void {
+  const report = (message: string) => source.report(['steps', step.name, 'call'], message);
+  const called = flows.get(step.flow);
+  if (!called) return report(`there is no flow "${step.flow}"`);
+  if (goesRound(flows, called)) return report(`"${step.flow}" calls itself in the end`);
+  const lacking = called.needs && !flow.needs?.every((role) => called.needs?.includes(role));
+  if (lacking) report(`"${step.flow}" is not open for everybody who gets here`);
+}
+
+/** Whether a flow leads to itself by calls. */
+function goesRound(flows: Flows['flows'], flow: Flow): boolean {
+  const reached = new Set<Flow>();
+  const open = [flow];
+  for (let now = open.pop(); now; now = open.pop())
+    for (const step of now.steps.values()) {
+      const called = step.kind === 'call' ? flows.get(step.flow) : undefined;
+      if (called === flow) return true;
+      if (!called || reached.has(called)) continue;
+      reached.add(called);
+      open.push(called);
+    }
+  return false;
+}
+
+/** What is sent rather than typed can be sent on WhatsApp alone. */
+function checkChannels({ flow, source }: Draft): void {
+  for (const { name, on, ...step } of flow.steps.values()) {
+    if (step.kind !== 'ask' || step.answers.of !== 'typed') continue;
+    const { type } = step.answers;
+    const sent = sent_types.some((it) => it === type);
+    if (sent && (!on || on.some((channel) => channel !== 'whatsapp')))
+      source.report(['steps', name], `"${type}" can be sent on WhatsApp only: say on: [whatsapp]`);
+  }
 }
 
 function collectStarts(drafts: readonly Draft[]): Map<string, string> {

@@ -4,8 +4,8 @@ import { gsm7Length, gsm7Start } from './gsm7.ts';
 /** How many characters a page of USSD holds. */
 export const ussd_page = 160;
 
-// A screen of WhatsApp has no such limit; beyond this a list is read in parts.
-const whatsapp_page = 1500;
+// Two parts of SMS, each paid for. WhatsApp has no such limit; beyond this a list is read in parts.
+const limits: Readonly<Record<Channel, number>> = { ussd: ussd_page, sms: 306, whatsapp: 1500 };
 
 /** A question as it is drawn: its words, its numbered options, and the words of the ways on. */
 interface Screen {
@@ -34,10 +34,9 @@ export function lastPage(channel: Channel, draw: (most: number) => string): stri
 
 /** The screen as pages. An option is never cut in the middle and keeps its number on every page. */
 export function pagesOf(channel: Channel, screen: Screen): string[] {
-  const ussd = channel === 'ussd';
-  const limit = ussd ? ussd_page : whatsapp_page;
-  const length = ussd ? gsm7Length : (text: string) => text.length;
-  const back = ussd ? `\n0 ${screen.back}` : '';
+  const limit = limits[channel];
+  const length = channel === 'whatsapp' ? (text: string) => text.length : gsm7Length;
+  const back = channel === 'ussd' ? `\n0 ${screen.back}` : '';
   const more = `\n98 ${screen.more}`;
   const room = limit - length(back) - length(more);
   const options = screen.options.map((label, index) => {

@@ -88,7 +88,7 @@ export function waitingPages(place: Place, session: Session, step: AskStep): str
 
 // A question's own error stands in its place; what the engine says stands above it.
 function bodyOf(place: Place, session: Session, step: AskStep, view: View): string {
-  const said = saidWords(place, session, view);
+  const said = wordsAbove(place, session, view);
   if (session.note === 'error' && step.error) return joined(said, fill(step.error, view));
   return joined(noteWords(place, session, view), said, fill(step.ask, view));
 }
@@ -98,8 +98,10 @@ function noteWords(place: Place, session: Session, view: View): string {
   return fill(sharedText(place.flows, session.note, place.ctx.channel), view);
 }
 
-function saidWords(place: Place, session: Session, view: View): string {
+/** What was said on the way here, in this flow and in those that it called. */
+export function wordsAbove(place: Place, session: Session, view: View): string {
   return joined(
+    ...session.above,
     ...session.said.map((name) => {
       const step = place.flow.steps.get(name);
       return step?.kind === 'say' ? fill(step.words, view) : '';
@@ -118,7 +120,7 @@ export function lastWords(place: Place, session: Session, words: Text): string {
     const narrow = { ...view, most };
     return joined(
       noteWords(place, session, narrow),
-      saidWords(place, session, narrow),
+      wordsAbove(place, session, narrow),
       fill(words, narrow),
     );
   });

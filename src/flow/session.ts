@@ -1,5 +1,5 @@
 import type { Actor, Channel } from './action.ts';
-import type { AskStep, Flow, Flows } from './definition.ts';
+import type { AskStep, Flow, Flows, SentType } from './definition.ts';
 import type { Path, Text, View } from './words.ts';
 
 /**
@@ -22,12 +22,24 @@ export interface Session {
   tries: Record<string, number>;
   /** `say` steps whose words stand above the screen. */
   said: string[];
+  /** What stands above those: words of other flows, as they were said. */
+  above: string[];
+  /** The flows that wait for this one to end, outermost first. */
+  callers: Caller[];
+  /** When this person was last heard here, ISO 8601. */
+  heard_at: string;
   /** What the engine has to say first: a shared text, or "error" for the question's own. */
   note?: string;
   page: number;
   /** Questions answered before, oldest first, with what stood above them. */
   trail: { at: string; said: string[] }[];
 }
+
+/** A flow that called another, as it is gone on with. */
+export type Caller = Pick<Session, 'flow' | 'hash' | 'at' | 'values' | 'tries' | 'trail'>;
+
+/** What came from a person: words, or a thing that they sent. */
+export type Heard = string | { type: SentType; value: unknown };
 
 /** Who talks where, and when. */
 export interface Context {
@@ -49,7 +61,14 @@ export type Turn =
       /** The same for a repeated turn, another for each visit of the step. */
       key: string;
     }
-  | { next: 'over'; words: string };
+  | {
+      next: 'over';
+      words: string;
+      /** What is sent by SMS as well, since the screen vanishes. */
+      copy?: string;
+      /** Whether a person of the house answers from now on. */
+      handoff?: boolean;
+    };
 
 /** Where the engine stands: everything a step needs to know but does not change. */
 export interface Place {
@@ -59,7 +78,7 @@ export interface Place {
 }
 
 /** A session at the beginning of a flow. */
-export function newSession(flow: Flow, id: string, note?: string): Session {
+export function newSession(flow: Flow, id: string, now: Date, note?: string): Session {
   return {
     id,
     flow: flow.name,
@@ -70,6 +89,9 @@ export function newSession(flow: Flow, id: string, note?: string): Session {
     values: {},
     tries: {},
     said: [],
+    above: [],
+    callers: [],
+    heard_at: now.toISOString(),
     page: 0,
     trail: [],
     ...(note === undefined ? {} : { note }),

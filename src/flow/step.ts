@@ -2,19 +2,11 @@ import { assert } from '../base/errors.ts';
 import { understand } from './answer.ts';
 import { type AskStep, type Flow, type Flows, isSecret, normal, type Step } from './definition.ts';
 import { type Command, commandIn, isGreeting } from './navigation.ts';
-import { lastWords, mayBegin, waitingPages } from './screen.ts';
-import {
-  type Context,
-  itemsOf,
-  newSession,
-  type Place,
-  type Session,
-  sharedText,
-  type Turn,
-  valueAt,
-  viewOf,
-} from './session.ts';
-import { type Text, fill, holds } from './words.ts';
+import { answered, callerOf, end, refused, run, wait, withoutNote, wrong } from './run.ts';
+import { mayBegin } from './screen.ts';
+import { type Context, type Heard, newSession, type Place } from './session.ts';
+import { type Session, type Turn } from './session.ts';
+import { contentOf, lateness, type Standing, standingOf } from './standing.ts';
 
 export type { Context, Turn } from './session.ts';
 
@@ -23,33 +15,58 @@ export type { Context, Turn } from './session.ts';
  * knows no clock, no database and no network, and any words of a person lead somewhere.
  */
 
-// Questions that `back` remembers.
-const longest_trail = 20;
-
-/** Begins a flow, unless it is not open for this person. */
-export function begin(flows: Flows, name: string, session_id: string, ctx: Context): Turn {
-  return start(flows, name, session_id, ctx);
-}
-
 /**
  * One message of a person. Without a session it is their first: a flow's word begins that flow,
- * anything else the menu.
+ * anything else the menu. What comes after a flow's idle time is taken for no answer.
  */
 export function hear(
   flows: Flows,
   session: Session | undefined,
-  text: string,
+  heard: Heard,
   session_id: string,
   ctx: Context,
 ): Turn {
-  if (!session) return firstWords(flows, text, session_id, ctx);
-  const place = placeOf(flows, session, ctx);
-  const step = place?.flow.steps.get(session.at);
-  if (!place || step?.kind !== 'ask') return menu(flows, session_id, ctx, 'flow_changed');
-  const command = commandIn(text, ctx.channel, step);
+  if (!session) return firstWords(flows, heard, session_id, ctx);
+  const standing = standingOf(flows, session, ctx);
+  const step = standing && stepOf(standing);
+  if (!standing || step?.kind !== 'ask') return menu(flows, session_id, ctx, 'flow_changed');
+  if (lateness(standing) !== 'in_time') return hearLate(standing, step, heard, session_id);
+  return hearNow(standing, step, heard, session_id);
+}
+
+/** A dial on USSD: it says nothing, so a question that waits is asked again. */
+export function dial(
+  flows: Flows,
+  session: Session | undefined,
+  session_id: string,
+  ctx: Context,
+): Turn {
+  const standing = session && standingOf(flows, session, ctx);
+  const step = standing && stepOf(standing);
+  if (!standing || step?.kind !== 'ask' || !standing.place.flow.idle.redial) {
+    return menu(flows, session_id, ctx);
+  }
+  const how = lateness(standing);
+  const { name, idle } = standing.place.flow;
+  if (how === 'in_time' || (how === 'late' && idle.way === 'resume')) {
+    return askAgain(standing, step);
+  }
+  return how === 'late' && idle.way === 'restart'
+    ? start(flows, name, session_id, ctx)
+    : menu(flows, session_id, ctx);
+}
+
+function hearNow(
+  { place, session }: Standing,
+  step: AskStep,
+  heard: Heard,
+  session_id: string,
+): Turn {
+  const { flows, ctx } = place;
+  const command = typeof heard === 'string' && commandIn(heard, ctx.channel, step);
   if (command) return obey(place, session, step, command, session_id);
 
-  const answer = understand(place, session, step, text);
+  const answer = understand(place, session, step, heard);
   switch (answer.kind) {
     case 'nothing':
       return wait(place, session, step);
@@ -58,13 +75,39 @@ export function hear(
     case 'value':
       return answered(place, session, step, answer.value, answer.to ?? step.next);
     case 'wrong': {
-      const other = step.answers.of === 'typed' ? undefined : flows.starts.get(normal(text));
-      if (other !== undefined) return startBy(flows, other, text, session_id, ctx);
+      if (typeof heard !== 'string') return wrong(place, session, step, answer.note);
+      const other = step.answers.of === 'typed' ? undefined : flows.starts.get(normal(heard));
+      if (other !== undefined) return startBy(flows, other, heard, session_id, ctx);
       // Somebody who comes back the next day and says hello means no option.
-      if (step.answers.of !== 'typed' && isGreeting(text)) return menu(flows, session_id, ctx);
+      if (step.answers.of !== 'typed' && isGreeting(heard)) return menu(flows, session_id, ctx);
       return wrong(place, session, step, answer.note);
     }
   }
+}
+
+function hearLate(standing: Standing, step: AskStep, heard: Heard, session_id: string): Turn {
+  const { flows, flow, ctx } = standing.place;
+  const over = lateness(standing) === 'over';
+  const text = typeof heard === 'string' ? heard : '';
+  const wanted = commandIn(text, ctx.channel, undefined) ?? flows.starts.get(normal(text));
+  if (wanted === undefined && !over && flow.idle.way === 'resume') return askAgain(standing, step);
+  if (wanted === undefined && !over && flow.idle.way === 'restart') {
+    return start(flows, flow.name, session_id, ctx);
+  }
+  // Who had answered something and now answers more hears that nothing came of it.
+  const half_done = flow.title !== undefined && standing.session.trail.length > 0;
+  if (wanted === undefined && half_done && !isGreeting(text)) {
+    return end(standing.place, standing.session, 'expired');
+  }
+  return firstWords(flows, heard, session_id, ctx);
+}
+
+function askAgain({ place, session }: Standing, step: AskStep): Turn {
+  return wait(place, { ...session, note: 'resumed', page: 0 }, step);
+}
+
+function stepOf({ place, session }: Standing): Step | undefined {
+  return place.flow.steps.get(session.at);
 }
 
 /** Goes on after an action, with its value or its refusal; `down` is our own fault. */
@@ -74,9 +117,10 @@ export function settle(
   outcome: { value: unknown } | { refusal: string },
   ctx: Context,
 ): Turn {
-  const place = placeOf(flows, session, ctx);
-  const step = place?.flow.steps.get(session.at);
-  if (!place || step?.kind !== 'do') return menu(flows, session.id, ctx, 'flow_changed');
+  const standing = standingOf(flows, session, ctx);
+  const step = standing && stepOf(standing);
+  if (!standing || step?.kind !== 'do') return menu(flows, session.id, ctx, 'flow_changed');
+  const { place } = standing;
   if ('refusal' in outcome) {
     const to = step.refusals.get(outcome.refusal) ?? step.refusals.get('down') ?? '$down';
     return refused(place, session, to);
@@ -89,22 +133,25 @@ export function settle(
 
 /** Whether what this session hears next is a secret, and must not be kept anywhere. */
 export function awaitsSecret(flows: Flows, session: Session): boolean {
-  const step = flows.flows.get(session.flow)?.steps.get(session.at);
+  const step = contentOf(flows, session)?.steps.get(session.at);
   return session.secret || (step?.kind === 'ask' && isSecret(step));
-}
-
-function placeOf(flows: Flows, session: Session, ctx: Context): Place | undefined {
-  const flow = flows.flows.get(session.flow);
-  return flow && flow.hash === session.hash ? { flows, flow, ctx } : undefined;
 }
 
 function start(flows: Flows, name: string, id: string, ctx: Context, note?: string): Turn {
   const flow = flows.flows.get(name);
   assert(flow, `there is a flow ${name}`);
   const place = { flows, flow, ctx };
-  const session = newSession(flow, id, note);
+  const session = newSession(flow, id, ctx.now, note);
   if (!mayBegin(place, flow.needs)) return end(place, session, 'not_allowed');
+  if (ctx.channel === 'sms' && asksSecretsBySms(flow)) return end(place, session, 'not_by_sms');
   return run(place, session, flow.first);
+}
+
+// A text message stays on the phone, and anybody can write one in another's name.
+function asksSecretsBySms({ steps }: Flow): boolean {
+  return Array.from(steps.values()).some(
+    (step) => step.kind === 'ask' && isSecret(step) && (!step.on || step.on.includes('sms')),
+  );
 }
 
 // A word that begins a flow and names an option of its first question ("kiswahili") answers that as
@@ -112,12 +159,12 @@ function start(flows: Flows, name: string, id: string, ctx: Context, note?: stri
 function startBy(flows: Flows, name: string, text: string, id: string, ctx: Context): Turn {
   const turn = start(flows, name, id, ctx);
   if (turn.next !== 'wait') return turn;
-  const place = placeOf(flows, turn.session, ctx);
-  const step = place?.flow.steps.get(turn.session.at);
-  if (!place || step?.kind !== 'ask' || step.answers.of !== 'options') return turn;
-  const answer = understand(place, turn.session, step, text);
+  const standing = standingOf(flows, turn.session, ctx);
+  const step = standing && stepOf(standing);
+  if (!standing || step?.kind !== 'ask' || step.answers.of !== 'options') return turn;
+  const answer = understand(standing.place, turn.session, step, text);
   if (answer.kind !== 'value') return turn;
-  return answered(place, turn.session, step, answer.value, answer.to ?? step.next);
+  return answered(standing.place, turn.session, step, answer.value, answer.to ?? step.next);
 }
 
 function menu(flows: Flows, id: string, ctx: Context, note?: string): Turn {
@@ -129,17 +176,23 @@ function menu(flows: Flows, id: string, ctx: Context, note?: string): Turn {
 function closing(flows: Flows, ctx: Context, name: string): Turn {
   const flow: Flow = {
     name: '',
+    content: '',
     hash: '',
     start_words: { en: [], sw: [] },
     title: undefined,
     needs: undefined,
+    idle: { after_ms: { whatsapp: 0, ussd: 0, sms: 0 }, redial: false, way: 'end' },
+    renamed: undefined,
     first: '',
     steps: new Map(),
+    sure: new Map(),
   };
-  return end({ flows, flow, ctx }, newSession(flow, ''), name);
+  return end({ flows, flow, ctx }, newSession(flow, '', ctx.now), name);
 }
 
-function firstWords(flows: Flows, text: string, id: string, ctx: Context): Turn {
+function firstWords(flows: Flows, heard: Heard, id: string, ctx: Context): Turn {
+  if (typeof heard !== 'string') return menu(flows, id, ctx, 'not_understood');
+  const text = heard;
   const command = commandIn(text, ctx.channel, undefined);
   if (command === 'help') return closing(flows, ctx, 'help');
   if (command === 'stop') return closing(flows, ctx, 'nothing_to_stop');
@@ -161,152 +214,40 @@ function obey(
     case 'home':
       return menu(flows, session_id, ctx);
     case 'stop':
-      return flow.title ? end(place, session, 'stopped') : end(place, session, 'nothing_to_stop');
+      return flow.title || session.callers.length > 0
+        ? end(place, session, 'stopped')
+        : end(place, session, 'nothing_to_stop');
     case 'help':
-      return wait(place, { ...session, note: 'help', said: [], page: 0 }, step);
+      return wait(place, { ...session, note: 'help', said: [], above: [], page: 0 }, step);
     case 'more':
       return wait(place, { ...session, page: session.page + 1 }, step);
     case 'skip':
       return answered(place, session, step, undefined, step.next);
     case 'back':
-      return goBack(place, session, step, session_id);
+      return goBack({ place, session }, step, session_id);
   }
 }
 
-function goBack(place: Place, session: Session, step: AskStep, session_id: string): Turn {
+function goBack(standing: Standing, step: AskStep, session_id: string): Turn {
+  const { place, session } = standing;
   if (session.page > 0) return wait(place, { ...session, page: session.page - 1 }, step);
-  const last = session.trail.at(-1);
-  const before = last && place.flow.steps.get(last.at);
-  if (before?.kind === 'ask') {
-    const trail = session.trail.slice(0, -1);
-    return wait(
-      place,
-      { ...withoutNote(session), at: before.name, said: last?.said ?? [], trail },
-      before,
-    );
-  }
+  const before = lastAsked(standing);
+  if (before) return wait(before.place, before.session, before.step);
   // Nothing was asked before this: the way back is the menu.
   return place.flow.name === 'menu'
     ? wait(place, session, step)
     : menu(place.flows, session_id, place.ctx);
 }
 
-function answered(
-  place: Place,
-  session: Session,
-  step: AskStep,
-  value: string | number | undefined,
-  to: string | undefined,
-): Turn {
-  const { [step.name]: _, ...others } = session.values;
-  const keep = value !== undefined && !isSecret(step);
-  const trail = [...session.trail, { at: step.name, said: session.said }].slice(-longest_trail);
-  const next: Session = {
-    ...withoutNote(session),
-    values: keep ? { ...others, [step.name]: value } : others,
-    trail,
-  };
-  return run(place, next, to, isSecret(step) ? { [step.name]: value } : undefined);
-}
-
-function withoutNote(session: Session): Session {
-  const { note: _, ...rest } = session;
-  return { ...rest, said: [], page: 0 };
-}
-
-/** Counts a wrong answer and asks again, or leaves when the tries are used up. */
-function wrong(place: Place, session: Session, step: AskStep, note: string): Turn {
-  const count = (session.tries[step.name] ?? 0) + 1;
-  const next: Session = {
-    ...withoutNote(session),
-    tries: { ...session.tries, [step.name]: count },
-  };
-  if (count >= step.tries) return leave(place, next, step.tries_over);
-  return wait(place, { ...next, note: step.error ? 'error' : note }, step);
-}
-
-function refused(place: Place, session: Session, to: string): Turn {
-  const step = place.flow.steps.get(to);
-  // A refusal that leads back to its question is one more wrong answer to it.
-  const asked = step?.kind === 'ask' && session.trail.some((entry) => entry.at === to);
-  if (!asked || isSkipped(place, session, step)) return leave(place, session, to);
-  const index = session.trail.findLastIndex((entry) => entry.at === to);
-  return wrong(place, { ...session, trail: session.trail.slice(0, index) }, step, 'try_again');
-}
-
-function leave(place: Place, session: Session, to: string): Turn {
-  return to.startsWith('$') ? end(place, session, to.slice(1)) : run(place, session, to);
-}
-
-// The secret lives for one call of this function: from its question to the action right behind it.
-function run(
-  place: Place,
-  session: Session,
-  from: string | undefined,
-  secret?: Record<string, unknown>,
-): Turn {
-  let { said } = session;
-  let name = from;
-  for (;;) {
-    const step: Step | undefined = place.flow.steps.get(name ?? '');
-    assert(step, `a step of ${place.flow.name} leads to ${name}`);
-    if (isSkipped(place, session, step)) {
-      name = step.follows;
-      continue;
-    }
-    const here = { ...session, said, at: step.name };
-    switch (step.kind) {
-      case 'say':
-        said = [...said, step.name];
-        name = step.next;
-        break;
-      case 'end':
-        return { next: 'over', words: lastWords(place, here, step.words) };
-      case 'ask':
-        if (step.answers.of === 'list' && itemsOf(place, here, step).length === 0)
-          return end(place, here, 'nothing_here');
-        return wait(place, { ...here, page: 0 }, step);
-      case 'do': {
-        const visits = session.visits + 1;
-        const inputs = step.inputs.map((input) => {
-          const [root] = input.path;
-          const given = secret && root in secret ? secret[root] : valueAt(place, here, input.path);
-          return [input.name, given] as const;
-        });
-        const input = Object.fromEntries(inputs.filter(([, value]) => value !== undefined));
-        const key = `${session.id}:${place.flow.name}:${step.name}:${visits}`;
-        const next = { ...here, secret: false, visits };
-        return { next: 'act', session: next, action: step.action, input, key };
-      }
-    }
+/** The question before, in this flow or in those that called it. */
+function lastAsked({ place, session }: Standing): (Standing & { step: AskStep }) | undefined {
+  const last = session.trail.at(-1);
+  const step = last && place.flow.steps.get(last.at);
+  if (step?.kind !== 'ask') {
+    const outer = callerOf(place, session);
+    return outer && lastAsked(outer);
   }
-}
-
-function isSkipped(place: Place, session: Session, step: Step): boolean {
-  if (step.on && !step.on.includes(place.ctx.channel)) return true;
-  return step.when !== undefined && !holds(step.when, (path) => valueAt(place, session, path));
-}
-
-function wait(place: Place, session: Session, step: AskStep): Turn {
-  const pages = waitingPages(place, session, step);
-  const page = Math.min(session.page, pages.length - 1);
-  return {
-    next: 'wait',
-    session: { ...session, at: step.name, page, secret: isSecret(step) },
-    words: pages[page] ?? '',
-  };
-}
-
-/** Ends with a shared text alone; it may name what was left and the word to begin it again. */
-function end(place: Place, session: Session, name: string): Turn {
-  const { flows, flow, ctx } = place;
-  const values: Record<string, string> = { ...ctx.values };
-  if (name === 'stopped') {
-    values['title'] = flow.title ? fill(flow.title, viewOf(place, session)) : '';
-    values['word'] = (flow.start_words[ctx.actor.language][0] ?? '').toUpperCase();
-  }
-  const text: Text = sharedText(flows, name, ctx.channel);
-  const bare = { ...newSession(flow, session.id), said: [] };
-  const words = lastWords({ ...place, ctx: { ...ctx, values } }, bare, text);
-  return { next: 'over', words };
+  const trail = session.trail.slice(0, -1);
+  const back = { ...withoutNote(session), at: step.name, said: last?.said ?? [], trail };
+  return { place, session: back, step };
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Actions } from './action.ts';
-import { type AskStep, type Flow, house_names, isSecret } from './definition.ts';
+import { type Actions, Attachment, Location } from './action.ts';
+import { type AskStep, type AskType, type Flow, house_names, isSecret } from './definition.ts';
 import type { Path } from './words.ts';
 
 /** What a flow's values are, as far as its questions and the actions' schemas tell. */
@@ -62,11 +62,24 @@ function rootType(flow: Flow, actions: Actions, root: string): z.ZodType | undef
   return undefined;
 }
 
+const typed_values: Readonly<Record<AskType, z.ZodType>> = {
+  text: z.string(),
+  money: z.string(),
+  number: z.number(),
+  date: z.string(),
+  phone: z.string(),
+  pin: z.string(),
+  code: z.string(),
+  image: Attachment,
+  document: Attachment,
+  location: Location,
+};
+
 function answerType(flow: Flow, actions: Actions, step: AskStep): z.ZodType | undefined {
   const { answers } = step;
   switch (answers.of) {
     case 'typed':
-      return answers.type === 'number' ? z.number() : z.string();
+      return typed_values[answers.type];
     case 'options':
       return z.enum(answers.options.map((option) => option.id));
     case 'menu':

@@ -1,5 +1,4 @@
-import type { Draft } from './compile.ts';
-import { isSecret, type Step } from './definition.ts';
+import { type Flow, isSecret, type Step } from './definition.ts';
 
 /** The ways through a flow: from each step, where it can lead and what is known there. */
 
@@ -19,8 +18,10 @@ export function waysFrom(step: Step): Way[] {
   const skips = step.on || step.when ? [way(step.follows, undefined, false, ['if'])] : [];
   switch (step.kind) {
     case 'end':
-      return [...skips, way(undefined, undefined, false, ['end'])];
+    case 'handoff':
+      return [...skips, way(undefined, undefined, false, [step.kind])];
     case 'say':
+    case 'call':
       return [...skips, way(step.next, undefined, false, ['to'])];
     case 'do': {
       const refusals = Array.from(step.refusals, ([code, to]) =>
@@ -55,7 +56,7 @@ function stepIn(target: string): string | undefined {
  * What is surely set on arriving at each step that can be reached: what every way there has set.
  * Values are never unset, so the sets only shrink until they agree.
  */
-export function surelySet({ flow }: Draft): Map<string, Set<string>> {
+export function surelySet(flow: Pick<Flow, 'first' | 'steps'>): Map<string, Set<string>> {
   const known = new Map<string, Set<string>>([[flow.first, new Set()]]);
   const open = [flow.first];
   for (let name = open.pop(); name !== undefined; name = open.pop()) {

@@ -1,12 +1,22 @@
 import { eatDate, eatTime } from '../base/clock.ts';
-import { centsFromDecimal, exactMoney, shortMoney } from '../base/money.ts';
+import { centsFromDecimal, decimalFromCents, exactMoney, shortMoney } from '../base/money.ts';
 import { localPhone, maskedPhone } from '../base/phone.ts';
 import type { Channel, Language } from './action.ts';
 import { toGsm7 } from './gsm7.ts';
 
 /** Texts with {path|format} in them: read once at load, filled with values when they are said. */
 
-const formats = ['money', 'exact', 'number', 'date', 'time', 'phone', 'mask', 'short'] as const;
+const formats = [
+  'money',
+  'exact',
+  'number',
+  'date',
+  'time',
+  'phone',
+  'mask',
+  'short',
+  'price',
+] as const;
 type Format = (typeof formats)[number];
 
 /** `order.total` as ['order', 'total']. */
@@ -31,7 +41,7 @@ export interface Condition {
 
 export interface View {
   language: Language;
-  channel: Channel | 'sms';
+  channel: Channel;
   /** Without it dates have their year. */
   now: Date | undefined;
   valueOf: (path: Path) => unknown;
@@ -98,6 +108,9 @@ function formatted(slot: Slot, view: View): string {
       if (cents === undefined) return text;
       return slot.format === 'money' ? shortMoney(cents) : exactMoney(cents);
     }
+    // Odds, as bettors read them.
+    case 'price':
+      return twoDecimals(text);
     case 'number':
       return text.replace(/^-?\d+/, (whole) => whole.replace(/\B(?=(\d{3})+$)/g, ','));
     case 'date':
@@ -111,6 +124,12 @@ function formatted(slot: Slot, view: View): string {
     case 'mask':
       return maskedPhone(text.replace(/^\+/, ''));
   }
+}
+
+// Two places as money has them, and what is no number as it stands.
+function twoDecimals(text: string): string {
+  const hundredths = centsFromDecimal(text);
+  return hundredths === undefined ? text : decimalFromCents(hundredths);
 }
 
 // People's text: on one line, so that it cannot pass for an option; without what WhatsApp takes for

@@ -1,8 +1,12 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { takeTurns } from '../../src/conversation/whatsapp.ts';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { toDarajaTime } from '../../src/base/clock.ts';
 import { inTransaction, type Tx } from '../../src/base/db.ts';
+import { loadFlows } from '../../src/flow/load.ts';
 import { lockPersonAt } from '../../src/people/find.ts';
 import { actions } from '../../src/registry.ts';
 import { flows_folder } from '../../src/serve.ts';
@@ -288,4 +292,24 @@ test('a message that came twice before it was answered is one turn', async () =>
     .where('value', '=', kamau)
     .executeTakeFirstOrThrow();
   expect(session).toMatchObject({ flow: 'balance', at: 'invoice' });
+});
+
+test('who is in a conversation while its file changes goes on with what they began on', async () => {
+  await house.writes(kamau, 'english');
+  await house.writes(kamau, 'balance');
+  const folder = await mkdtemp(join(tmpdir(), 'karani-flows-'));
+  const before = house.conversations.flows;
+  try {
+    await cp(flows_folder, folder, { recursive: true });
+    const file = join(folder, 'balance.yaml');
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, text.replace('left of {invoice.total|money}', 'to pay'));
+    house.conversations.flows = await loadFlows(folder, actions);
+    expect((await house.writes(kamau, '1'))[0]).toContain(' left of KES ');
+    await house.writes(kamau, 'balance');
+    expect((await house.writes(kamau, '1'))[0]).toContain(' to pay, due ');
+  } finally {
+    house.conversations.flows = before;
+    await rm(folder, { recursive: true });
+  }
 });

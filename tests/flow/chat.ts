@@ -12,15 +12,15 @@ import {
   Money,
 } from '../../src/flow/action.ts';
 import { FlowFindings, type Flows, loadFlows } from '../../src/flow/load.ts';
-import type { Session } from '../../src/flow/session.ts';
-import { type Context, hear, settle, type Turn } from '../../src/flow/step.ts';
+import type { Heard, Session } from '../../src/flow/session.ts';
+import { type Context, dial, hear, settle, type Turn } from '../../src/flow/step.ts';
 
 export const flows_folder = join(import.meta.dirname, '../../flows');
 
 export const house = { shop: 'Duka', help: '0700000001', paybill: '600000', ussd: '*384*123456#' };
 
-// Declares what an action takes and gives; the tests answer in its place.
-function declared(it: Pick<Action, 'input' | 'output'> & { refusals?: string[] }): Action {
+/** Declares what an action takes and gives; the tests answer in its place. */
+export function declared(it: Pick<Action, 'input' | 'output'> & { refusals?: string[] }): Action {
   return { refusals: [], ...it, run: () => Promise.reject(new Error('the test answers')) };
 }
 
@@ -162,6 +162,9 @@ export class Chat {
   kept: string | undefined;
   over = true;
   flows: Flows;
+  now = new Date('2026-02-10T08:00:00Z');
+  /** How the last turn ended. */
+  last: Turn | undefined;
   private turns = 0;
 
   constructor(flows: Flows, setting: Partial<ChatSetting> = {}) {
@@ -179,14 +182,29 @@ export class Chat {
     return this.kept === undefined ? undefined : (JSON.parse(this.kept) as Session);
   }
 
-  /** Says it and returns what is heard. */
-  say(text: string): string {
+  /** Says or sends it and returns what is heard. */
+  say(heard: Heard): string {
+    return this.take((id) => hear(this.flows, this.session, heard, id, this.context()));
+  }
+
+  /** Dials the code, as after a session that was cut off. */
+  dial(): string {
+    return this.take((id) => dial(this.flows, this.session, id, this.context()));
+  }
+
+  /** Nothing is said for so many minutes. */
+  wait(minutes: number): void {
+    this.now = new Date(this.now.getTime() + minutes * 60_000);
+  }
+
+  private take(begin: (id: string) => Turn): string {
     this.turns += 1;
-    let turn = hear(this.flows, this.session, text, `turn-${this.turns}`, this.context());
+    let turn = begin(`turn-${this.turns}`);
     for (let count = 0; turn.next === 'act'; count += 1) {
       if (count > 20) throw new Error('the flow does not end');
       turn = this.act(turn);
     }
+    this.last = turn;
     this.over = turn.next === 'over';
     this.kept = turn.next === 'wait' ? JSON.stringify(turn.session) : undefined;
     this.traces.push(turn.words, this.kept ?? '');
@@ -209,7 +227,7 @@ export class Chat {
   private context(): Context {
     const { language, channel, roles } = this.setting;
     const actor = { id: 4n, name: 'Kamau', language, roles };
-    return { actor, channel, now: new Date('2026-02-10T08:00:00Z'), values: house };
+    return { actor, channel, now: this.now, values: house };
   }
 }
 
@@ -218,7 +236,7 @@ export const everywhere = channels.flatMap((channel) =>
 );
 
 /** Loads the shared texts with these files, each `name.yaml` by its name. */
-export async function loadFiles(files: Record<string, string>): Promise<Flows> {
+export async function loadFiles(files: Record<string, string>, can = actions): Promise<Flows> {
   const folder = await mkdtemp(join(tmpdir(), 'karani-flows-'));
   const flows = join(folder, 'flows');
   try {
@@ -226,16 +244,16 @@ export async function loadFiles(files: Record<string, string>): Promise<Flows> {
     const shared = await readFile(join(flows_folder, '_shared.yaml'), 'utf8');
     for (const [name, text] of Object.entries({ _shared: shared, ...files }))
       await writeFile(join(flows, `${name}.yaml`), text);
-    return await loadFlows(flows, actions);
+    return await loadFlows(flows, can);
   } finally {
     await rm(folder, { recursive: true });
   }
 }
 
 /** What the loader finds wrong with these files. */
-export async function findingsOf(files: Record<string, string>): Promise<string[]> {
+export async function findingsOf(files: Record<string, string>, can = actions): Promise<string[]> {
   try {
-    await loadFiles(files);
+    await loadFiles(files, can);
     return [];
   } catch (error) {
     if (error instanceof FlowFindings) return error.findings;

@@ -33,8 +33,8 @@ const wrong: [string, Record<string, string>, string[]][] = [
   ],
   [
     'a key that does not exist yet',
-    { x: `flow: x\nidle: { ussd: 2m }\nsteps:\n${done}\n` },
-    ['flows/x.yaml:2:1 unknown key "idle"'],
+    { x: `flow: x\nversion: 2\nsteps:\n${done}\n` },
+    ['flows/x.yaml:2:1 unknown key "version"'],
   ],
   [
     'a missing key',
@@ -55,12 +55,12 @@ const wrong: [string, Record<string, string>, string[]][] = [
   [
     'two kinds in a step',
     steps(`  a: { say: { en: A, sw: A }, end: { en: B, sw: B } }`),
-    ['flows/x.yaml:3:3 a step has one of ask, do, say, end; this has say, end'],
+    ['flows/x.yaml:3:3 a step has one of ask, do, say, end, call, handoff; this has say, end'],
   ],
   [
     'no kind in a step',
     steps(`  a: { to: done }\n${done}`),
-    ['flows/x.yaml:3:3 a step has one of ask, do, say, end; this has none'],
+    ['flows/x.yaml:3:3 a step has one of ask, do, say, end, call, handoff; this has none'],
   ],
   [
     'a value of another kind',
@@ -69,8 +69,10 @@ const wrong: [string, Record<string, string>, string[]][] = [
   ],
   [
     'a type that does not exist',
-    steps(`  q: { ask: { en: A?, sw: B? }, type: image }\n${done}`),
-    ['flows/x.yaml:3:33 this must be one of text, money, number, date, phone, pin, code'],
+    steps(`  q: { ask: { en: A?, sw: B? }, type: photo }\n${done}`),
+    [
+      'flows/x.yaml:3:33 this must be one of text, money, number, date, phone, pin, code, image, location, document',
+    ],
   ],
   [
     'a jump to no step',

@@ -21,11 +21,14 @@ function asked(type: AskType, min?: string, max?: string) {
     ...{ tries: 3, tries_over: '$tries_over', error: undefined, optional: false },
   };
   const flow: Flow = {
-    ...{ name: 'f', hash: 'h', start_words: { en: [], sw: [] }, title: undefined },
-    ...{ needs: undefined, first: 'q', steps: new Map([['q', step]]) },
+    ...{ name: 'f', content: '', hash: 'h', start_words: { en: [], sw: [] }, title: undefined },
+    ...{ needs: undefined, renamed: undefined, sure: new Map() },
+    idle: { after_ms: { whatsapp: 0, ussd: 0, sms: 0 }, redial: false, way: 'end' },
+    ...{ first: 'q', steps: new Map([['q', step]]) },
   };
   const flows: Flows = {
     flows: new Map([['f', flow]]),
+    earlier: new Map(),
     shared: new Map(),
     starts: new Map(),
     actions,
@@ -36,8 +39,8 @@ function asked(type: AskType, min?: string, max?: string) {
     now: new Date('2026-11-21T09:00:00Z'),
   };
   return (text: string) => {
-    const read = understand({ flows, flow, ctx }, newSession(flow, 's'), step, text);
-    return read.kind === 'value' ? read.value : undefined;
+    const read = understand({ flows, flow, ctx }, newSession(flow, 's', ctx.now), step, text);
+    return read.kind === 'value' ? (read.value as string | number) : undefined;
   };
 }
 

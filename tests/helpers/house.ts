@@ -6,6 +6,7 @@ import { demoConfig, seedDemo } from '../../src/demo.ts';
 import type { House as Conversations } from '../../src/conversation/turn.ts';
 import { takeTurns } from '../../src/conversation/whatsapp.ts';
 import type { Actions } from '../../src/flow/action.ts';
+import { keepContents } from '../../src/conversation/contents.ts';
 import { loadFlows } from '../../src/flow/load.ts';
 import { openChart } from '../../src/ledger/accounts.ts';
 import { verify } from '../../src/ledger/verify.ts';
@@ -69,6 +70,7 @@ export async function openHouse(
   };
   const values = { shop: 'Duka', help: '0700000001', paybill: '600000', ussd: '*384*123456#' };
   const flows = await loadFlows(other.flows_folder, other.actions);
+  await keepContents(db, flows);
   const conversations: Conversations = { flows, actions: other.actions, values };
   const app = buildServer({ settings, database, house: conversations });
   const listening = await listen(app, '127.0.0.1', 0);

@@ -1,0 +1,207 @@
+import { assert } from '../base/errors.ts';
+import { type AskStep, isSecret, type Step } from './definition.ts';
+import { lastWords, waitingPages, wordsAbove } from './screen.ts';
+import {
+  itemsOf,
+  newSession,
+  type Place,
+  type Session,
+  sharedText,
+  type Turn,
+  valueAt,
+  viewOf,
+} from './session.ts';
+import { contentOf, type Standing } from './standing.ts';
+import { type Text, fill, holds } from './words.ts';
+
+/** From step to step, until a person is asked, an action is to run, or all is said. */
+
+// Questions that `back` remembers.
+const longest_trail = 20;
+
+/** Goes on with an answer under its question's name; a secret goes into the next action alone. */
+export function answered(
+  place: Place,
+  session: Session,
+  step: AskStep,
+  value: unknown,
+  to: string | undefined,
+): Turn {
+  const { [step.name]: _, ...others } = session.values;
+  const keep = value !== undefined && !isSecret(step);
+  const trail = [...session.trail, { at: step.name, said: session.said }].slice(-longest_trail);
+  const next: Session = {
+    ...withoutNote(session),
+    values: keep ? { ...others, [step.name]: value } : others,
+    trail,
+  };
+  return run(place, next, to, isSecret(step) ? { [step.name]: value } : undefined);
+}
+
+/** Without what stood above the last screen. */
+export function withoutNote(session: Session): Session {
+  const { note: _, ...rest } = session;
+  return { ...rest, said: [], above: [], page: 0 };
+}
+
+/** Counts a wrong answer and asks again, or leaves when the tries are used up. */
+export function wrong(place: Place, session: Session, step: AskStep, note: string): Turn {
+  const count = (session.tries[step.name] ?? 0) + 1;
+  const next: Session = {
+    ...withoutNote(session),
+    tries: { ...session.tries, [step.name]: count },
+  };
+  if (count >= step.tries) return leave(place, next, step.tries_over);
+  return wait(place, { ...next, note: step.error ? 'error' : note }, step);
+}
+
+/** Leads where a step's `else` says. */
+export function refused(place: Place, session: Session, to: string): Turn {
+  const step = place.flow.steps.get(to);
+  // A refusal that leads back to its question is one more wrong answer to it.
+  const asked = step?.kind === 'ask' && session.trail.some((entry) => entry.at === to);
+  if (!asked || isSkipped(place, session, step)) return leave(place, session, to);
+  const index = session.trail.findLastIndex((entry) => entry.at === to);
+  return wrong(place, { ...session, trail: session.trail.slice(0, index) }, step, 'try_again');
+}
+
+function leave(place: Place, session: Session, to: string): Turn {
+  return to.startsWith('$') ? end(place, session, to.slice(1)) : run(place, session, to);
+}
+
+/**
+ * Runs from a step on. The secret lives for one call of this function: from its question to the
+ * action right behind it.
+ */
+export function run(
+  place: Place,
+  session: Session,
+  from: string | undefined,
+  secret?: Record<string, unknown>,
+): Turn {
+  let { said } = session;
+  let name = from;
+  for (;;) {
+    const step: Step | undefined = place.flow.steps.get(name ?? '');
+    assert(step, `a step of ${place.flow.name} leads to ${name}`);
+    if (isSkipped(place, session, step)) {
+      name = step.follows;
+      continue;
+    }
+    const here = { ...session, said, at: step.name };
+    switch (step.kind) {
+      case 'say':
+        said = [...said, step.name];
+        name = step.next;
+        break;
+      case 'end':
+        return session.callers.length > 0
+          ? returned(place, here, step.words)
+          : over(place, here, step);
+      case 'handoff':
+        return { next: 'over', words: lastWords(place, here, step.words), handoff: true };
+      case 'call':
+        return called(place, here, step.flow);
+      case 'ask':
+        if (step.answers.of === 'list' && itemsOf(place, here, step).length === 0)
+          return end(place, here, 'nothing_here');
+        return wait(place, { ...here, page: 0 }, step);
+      case 'do': {
+        const visits = session.visits + 1;
+        const inputs = step.inputs.map((input) => {
+          const [root] = input.path;
+          const given = secret && root in secret ? secret[root] : valueAt(place, here, input.path);
+          return [input.name, given] as const;
+        });
+        const input = Object.fromEntries(inputs.filter(([, value]) => value !== undefined));
+        const key = `${session.id}:${place.flow.name}:${step.name}:${visits}`;
+        const next = { ...here, secret: false, visits };
+        return { next: 'act', session: next, action: step.action, input, key };
+      }
+    }
+  }
+}
+
+function isSkipped(place: Place, session: Session, step: Step): boolean {
+  if (step.on && !step.on.includes(place.ctx.channel)) return true;
+  return step.when !== undefined && !holds(step.when, (path) => valueAt(place, session, path));
+}
+
+/** Shows a question, on the page where the session is. */
+export function wait(place: Place, session: Session, step: AskStep): Turn {
+  const pages = waitingPages(place, session, step);
+  const page = Math.min(session.page, pages.length - 1);
+  return {
+    next: 'wait',
+    session: {
+      ...session,
+      hash: place.flow.hash,
+      at: step.name,
+      page,
+      secret: isSecret(step),
+      heard_at: place.ctx.now.toISOString(),
+    },
+    words: pages[page] ?? '',
+  };
+}
+
+function over(place: Place, session: Session, step: Extract<Step, { kind: 'end' }>): Turn {
+  const words = lastWords(place, session, step.words);
+  if (!step.copy || place.ctx.channel !== 'ussd') return { next: 'over', words };
+  const view = { ...viewOf(place, session), channel: 'sms' as const };
+  return { next: 'over', words, copy: fill(step.copy, view) };
+}
+
+/** Begins the flow that a step calls; what was said before stands above it. */
+function called(place: Place, session: Session, name: string): Turn {
+  const flow = place.flows.flows.get(name);
+  assert(flow, `there is a flow ${name}`);
+  const { at, values, tries, trail } = session;
+  const caller = { flow: session.flow, hash: session.hash, at, values, tries, trail };
+  const above = wordsAbove(place, session, viewOf(place, session));
+  const inner: Session = {
+    ...newSession(flow, session.id, place.ctx.now, session.note),
+    visits: session.visits,
+    above: above === '' ? [] : [above],
+    callers: [...session.callers, caller],
+  };
+  return run({ ...place, flow }, inner, flow.first);
+}
+
+/** Goes on in the flow that called this one, with its last words above. */
+function returned(place: Place, session: Session, words: Text): Turn {
+  const outer = callerOf(place, session);
+  const step = outer?.place.flow.steps.get(outer.session.at);
+  if (!outer || step?.kind !== 'call') {
+    return end(place, session, 'flow_changed');
+  }
+  const above = [lastWords(place, session, words)];
+  return run(outer.place, { ...outer.session, above }, step.next);
+}
+
+/** The flow that called this one, where it did. */
+export function callerOf(place: Place, session: Session): Standing | undefined {
+  const caller = session.callers.at(-1);
+  const flow = caller && contentOf(place.flows, caller);
+  if (!flow) return undefined;
+  const { note: _, ...rest } = session;
+  const callers = session.callers.slice(0, -1);
+  const outer: Session = { ...rest, ...caller, callers, said: [], above: [], page: 0 };
+  return { place: { ...place, flow }, session: outer };
+}
+
+/** Ends with a shared text alone; it may name what was left and the word to begin it again. */
+export function end(place: Place, session: Session, name: string): Turn {
+  const { flows, ctx } = place;
+  const [outermost] = session.callers;
+  const flow = (outermost && contentOf(flows, outermost)) ?? place.flow;
+  const values: Record<string, string> = { ...ctx.values };
+  if (name === 'stopped') {
+    values['title'] = flow.title ? fill(flow.title, viewOf(place, session)) : '';
+    values['word'] = (flow.start_words[ctx.actor.language][0] ?? '').toUpperCase();
+  }
+  const text: Text = sharedText(flows, name, ctx.channel);
+  const bare = newSession(flow, session.id, ctx.now);
+  const words = lastWords({ ...place, ctx: { ...ctx, values } }, bare, text);
+  return { next: 'over', words };
+}
