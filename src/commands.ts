@@ -7,13 +7,12 @@ import { SetupError } from './base/errors.ts';
 import { migrateJobs, wake } from './base/jobs.ts';
 import { migrate } from './base/migrate.ts';
 import type { ExitCode } from './exit.ts';
-import { FlowFindings, loadFlows } from './flow/load.ts';
-import { loadMessages } from './flow/messages.ts';
+import { checkFlows, graphFlow, testAllFlows } from './flow-commands.ts';
 import { type Finding, verify } from './ledger/verify.ts';
 import { truthCheck } from './mpesa-truth.ts';
 import { registerShortcodes } from './register-shortcodes.ts';
-import { actions, checks, running_checks } from './registry.ts';
-import { flows_folder, serve, server_roles, type ServerRole } from './serve.ts';
+import { checks, running_checks } from './registry.ts';
+import { serve, server_roles, type ServerRole } from './serve.ts';
 import { listen } from './listen.ts';
 import { readSettings } from './settings.ts';
 import { openSimulator } from './simulator/simulator.ts';
@@ -109,6 +108,19 @@ export const commands: readonly Command[] = [
     name: 'flows check',
     summary: 'Checks every conversation: file, line and what is wrong.',
     run: checkFlows,
+  },
+  {
+    name: 'flows test',
+    summary:
+      'Plays the transcripts beside the flows. --update writes down what is heard; --json lists all.',
+    options: { update: { type: 'boolean' }, json: { type: 'boolean' } },
+    run: (values) => testAllFlows(values['update'] === true, values['json'] === true),
+  },
+  {
+    name: 'flows graph',
+    summary: 'A conversation as a Mermaid diagram.',
+    positionals: ['NAME'],
+    run: (_, [name]) => graphFlow(name ?? ''),
   },
 ];
 
@@ -300,19 +312,6 @@ async function replayInbox(db: Db, id: bigint): Promise<ExitCode> {
     return 1;
   }
   print('It waits again; a running server takes it up at once.');
-  return 0;
-}
-
-async function checkFlows(): Promise<ExitCode> {
-  try {
-    await loadFlows(flows_folder, actions);
-    await loadMessages(flows_folder);
-  } catch (error) {
-    if (!(error instanceof FlowFindings)) throw error;
-    for (const finding of error.findings) process.stderr.write(`${finding}\n`);
-    return 1;
-  }
-  print('Every conversation is right.');
   return 0;
 }
 

@@ -25,7 +25,8 @@ const shared_file = '_shared.yaml';
  * FlowFindings with everything that is wrong, each as `file:line:column message`.
  */
 export async function loadFlows(folder: string, actions: Actions): Promise<Flows> {
-  const files = (await readdir(folder)).filter((name) => name.endsWith('.yaml')).sort();
+  // NAME.WORDS.yaml is a transcript of NAME.
+  const files = (await readdir(folder)).filter((name) => /^[^.]+\.yaml$/.test(name)).sort();
   const called = basename(folder);
   const shared_text = files.includes(shared_file)
     ? await readFile(join(folder, shared_file), 'utf8')

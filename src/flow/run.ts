@@ -7,6 +7,7 @@ import {
   type Place,
   type Session,
   sharedText,
+  tell,
   type Turn,
   valueAt,
   viewOf,
@@ -27,6 +28,7 @@ export function answered(
   value: unknown,
   to: string | undefined,
 ): Turn {
+  tell(place, step.name, 'answered');
   const { [step.name]: _, ...others } = session.values;
   const keep = value !== undefined && !isSecret(step);
   const trail = [...session.trail, { at: step.name, said: session.said }].slice(-longest_trail);
@@ -45,14 +47,15 @@ export function withoutNote(session: Session): Session {
 }
 
 /** Counts a wrong answer and asks again, or leaves when the tries are used up. */
-export function wrong(place: Place, session: Session, step: AskStep, note: string): Turn {
+export function wrong(place: Place, session: Session, step: AskStep, why: string): Turn {
   const count = (session.tries[step.name] ?? 0) + 1;
   const next: Session = {
     ...withoutNote(session),
     tries: { ...session.tries, [step.name]: count },
   };
+  tell(place, step.name, count >= step.tries ? 'gave_up' : 'wrong');
   if (count >= step.tries) return leave(place, next, step.tries_over);
-  return wait(place, { ...next, note: step.error ? 'error' : note }, step);
+  return wait(place, { ...next, note: step.error ? 'error' : why }, step);
 }
 
 /** Leads where a step's `else` says. */
@@ -89,6 +92,7 @@ export function run(
       continue;
     }
     const here = { ...session, said, at: step.name };
+    tell(place, step.name, 'entered');
     switch (step.kind) {
       case 'say':
         said = [...said, step.name];

@@ -41,6 +41,15 @@ export type Caller = Pick<Session, 'flow' | 'hash' | 'at' | 'values' | 'tries' |
 /** What came from a person: words, or a thing that they sent. */
 export type Heard = string | { type: SentType; value: unknown };
 
+/** Something that happened at a step: what is counted, and what tests ask for. */
+export interface StepEvent {
+  flow: string;
+  step: string;
+  what: 'entered' | 'answered' | 'wrong' | 'gave_up' | 'timed_out' | 'went_back' | 'refused';
+  /** Of a refusal. */
+  code?: string;
+}
+
 /** Who talks where, and when. */
 export interface Context {
   actor: Actor;
@@ -48,6 +57,8 @@ export interface Context {
   now: Date;
   /** House-wide words for every text: shop, paybill, help, ussd. */
   values?: Record<string, string>;
+  /** Hears what happens at each step. */
+  tell?: (event: StepEvent) => void;
 }
 
 export type Turn =
@@ -96,6 +107,11 @@ export function newSession(flow: Flow, id: string, now: Date, note?: string): Se
     trail: [],
     ...(note === undefined ? {} : { note }),
   };
+}
+
+/** Tells whoever counts. */
+export function tell({ flow, ctx }: Place, step: string, what: StepEvent['what'], code?: string) {
+  ctx.tell?.({ flow: flow.name, step, what, ...(code === undefined ? {} : { code }) });
 }
 
 /** The value at a path: of the session, with a choice looked up in its list, or of the house. */

@@ -23,6 +23,8 @@ export interface Source {
    * it.
    */
   report: (keys: Keys, message: string) => void;
+  /** The place as `file:line:column`. */
+  placeOf: (keys: Keys) => string;
   /** Everything reported so far, in the order of the file. */
   findings: () => string[];
 }
@@ -58,6 +60,10 @@ export function readSource(file: string, text: string): Source {
   return {
     data,
     report: (keys, message) => add(offsetOf(doc.contents, keys), message),
+    placeOf: (keys) => {
+      const { line, col } = lines.linePos(offsetOf(doc.contents, keys));
+      return `${file}:${Math.max(1, line)}:${Math.max(1, col)}`;
+    },
     findings: () => {
       found.sort((a, b) => a.line - b.line || a.column - b.column);
       const all = found.map(({ line, column, message }) => `${file}:${line}:${column} ${message}`);

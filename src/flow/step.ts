@@ -4,7 +4,7 @@ import { type AskStep, type Flow, type Flows, isSecret, normal, type Step } from
 import { type Command, commandIn, isGreeting } from './navigation.ts';
 import { answered, callerOf, end, refused, run, wait, withoutNote, wrong } from './run.ts';
 import { mayBegin } from './screen.ts';
-import { type Context, type Heard, newSession, type Place } from './session.ts';
+import { type Context, type Heard, newSession, type Place, tell } from './session.ts';
 import { type Session, type Turn } from './session.ts';
 import { contentOf, lateness, type Standing, standingOf } from './standing.ts';
 
@@ -47,6 +47,7 @@ export function dial(
     return menu(flows, session_id, ctx);
   }
   const how = lateness(standing);
+  if (how !== 'in_time') tell(standing.place, step.name, 'timed_out');
   const { name, idle } = standing.place.flow;
   if (how === 'in_time' || (how === 'late' && idle.way === 'resume')) {
     return askAgain(standing, step);
@@ -86,6 +87,7 @@ function hearNow(
 }
 
 function hearLate(standing: Standing, step: AskStep, heard: Heard, session_id: string): Turn {
+  tell(standing.place, step.name, 'timed_out');
   const { flows, flow, ctx } = standing.place;
   const over = lateness(standing) === 'over';
   const text = typeof heard === 'string' ? heard : '';
@@ -122,6 +124,7 @@ export function settle(
   if (!standing || step?.kind !== 'do') return menu(flows, session.id, ctx, 'flow_changed');
   const { place } = standing;
   if ('refusal' in outcome) {
+    tell(place, step.name, 'refused', outcome.refusal);
     const to = step.refusals.get(outcome.refusal) ?? step.refusals.get('down') ?? '$down';
     return refused(place, session, to);
   }
@@ -232,7 +235,10 @@ function goBack(standing: Standing, step: AskStep, session_id: string): Turn {
   const { place, session } = standing;
   if (session.page > 0) return wait(place, { ...session, page: session.page - 1 }, step);
   const before = lastAsked(standing);
-  if (before) return wait(before.place, before.session, before.step);
+  if (before) {
+    tell(place, step.name, 'went_back');
+    return wait(before.place, before.session, before.step);
+  }
   // Nothing was asked before this: the way back is the menu.
   return place.flow.name === 'menu'
     ? wait(place, session, step)

@@ -1,0 +1,62 @@
+import type { ExitCode } from './exit.ts';
+import { mermaidOf } from './flow/graph.ts';
+import { FlowFindings, type Flows, loadFlows } from './flow/load.ts';
+import { loadMessages } from './flow/messages.ts';
+import { testFlows } from './flow/test-flows.ts';
+import { actions } from './registry.ts';
+import { flows_folder } from './serve.ts';
+
+/** What is done with conversations on the command line. */
+
+/** Says whether every conversation is right, and otherwise where not. */
+export async function checkFlows(): Promise<ExitCode> {
+  const flows = await read();
+  if (!flows) return 1;
+  print('Every conversation is right.');
+  return 0;
+}
+
+/** Plays the transcripts, and says which steps and refusals none comes to. */
+export async function testAllFlows(update: boolean, as_json: boolean): Promise<ExitCode> {
+  const flows = await read();
+  if (!flows) return 1;
+  const { transcripts, findings, untouched } = await testFlows(flows_folder, flows, update);
+  if (as_json) print(JSON.stringify({ transcripts, findings, untouched }));
+  else {
+    for (const finding of findings) process.stderr.write(`${finding}\n`);
+    for (const line of untouched) print(line);
+    print(
+      `${transcripts} transcripts, ${findings.length} findings, ${untouched.length} not come to.`,
+    );
+  }
+  return findings.length === 0 ? 0 : 1;
+}
+
+/** Prints one conversation as a diagram. */
+export async function graphFlow(name: string): Promise<ExitCode> {
+  const flows = await read();
+  if (!flows) return 1;
+  const flow = flows.flows.get(name);
+  if (!flow) {
+    const all = [...flows.flows.keys()].join(', ');
+    process.stderr.write(`There is no conversation ${name}. There are ${all}.\n`);
+    return 1;
+  }
+  print(mermaidOf(flow));
+  return 0;
+}
+
+async function read(): Promise<Flows | undefined> {
+  try {
+    await loadMessages(flows_folder);
+    return await loadFlows(flows_folder, actions);
+  } catch (error) {
+    if (!(error instanceof FlowFindings)) throw error;
+    for (const finding of error.findings) process.stderr.write(`${finding}\n`);
+    return undefined;
+  }
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
