@@ -1,5 +1,6 @@
 import type { Db } from './base/db.ts';
 import { runTasks, type Tasks } from './base/jobs.ts';
+import { countSteps } from './conversation/step-counts.ts';
 import { type SendText, sendOutbox } from './conversation/send.ts';
 import type { House } from './conversation/turn.ts';
 import { takeTurns } from './conversation/whatsapp.ts';
@@ -25,6 +26,7 @@ export async function startWorker(it: WorkerParts): Promise<Tasks> {
     take_turns: (more) => takeTurns(it.db, it.house, more),
     send_outbox: (more, give_up) => sendOutbox(it, more, give_up),
     send_digest: () => sendDigest(it.db),
+    count_steps: () => countSteps(it.db),
     check_books: (more, give_up) => checkBooks({ ...it, checks }, more, give_up),
   });
 }

@@ -9,7 +9,13 @@ import { log } from './log.ts';
  * The background tasks, by the names that wake them. Each means "look": rows say what is to be
  * done.
  */
-export type Task = 'drain_payments' | 'take_turns' | 'send_outbox' | 'send_digest' | 'check_books';
+export type Task =
+  | 'drain_payments'
+  | 'take_turns'
+  | 'send_outbox'
+  | 'send_digest'
+  | 'count_steps'
+  | 'check_books';
 
 /** Wakes a task once this commit is done. */
 export async function wake(tx: Tx, task: Task): Promise<void> {

@@ -39,6 +39,7 @@ export interface Schema {
     amount_cents: bigint;
   };
   people: {
+    stopped_at: Date | null;
     id: GeneratedAlways<bigint>;
     name: string | null;
     language: Generated<'en' | 'sw'>;
@@ -157,6 +158,14 @@ export interface Schema {
     body: Json;
     awaits_secret: Generated<boolean>;
     updated_at: At;
+  };
+  step_counts: {
+    flow: string;
+    step: string;
+    channel: string;
+    language: string;
+    what: string;
+    times: bigint;
   };
   flow_contents: {
     hash: string;

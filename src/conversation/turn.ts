@@ -5,9 +5,9 @@ import { messageOf, Refusal } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import type { Actions, Actor, Channel } from '../flow/action.ts';
 import type { Flows } from '../flow/load.ts';
-import type { Session } from '../flow/session.ts';
+import type { Session, StepEvent } from '../flow/session.ts';
 import { awaitsSecret, dial, hear, settle, type Context, type Turn } from '../flow/step.ts';
-import { personById } from '../people/find.ts';
+import { personById, setReminders } from '../people/find.ts';
 import { learnContents } from './contents.ts';
 
 /** What every conversation needs to know of the house. */
@@ -45,7 +45,8 @@ const most_actions_a_turn = 20;
 export async function takeTurn(tx: Tx, house: House, heard: Heard): Promise<Said> {
   const session = await loadSession(tx, heard);
   if (session) await learnContents(tx, house.flows, session);
-  let context = contextFor(house, heard, heard.actor);
+  const events: StepEvent[] = [];
+  let context = contextFor(house, heard, heard.actor, events);
   let turn = heard.dialled
     ? dial(house.flows, session, heard.key, context)
     : hear(house.flows, session, heard.text, heard.key, context);
@@ -53,15 +54,24 @@ export async function takeTurn(tx: Tx, house: House, heard: Heard): Promise<Said
     if (actions === most_actions_a_turn) throw new Error(`Flow ${turn.session.flow} does not end`);
     const outcome = await runAction(tx, house, context.actor, turn);
     // An action may have changed who the person is: their language, for one.
-    context = contextFor(house, heard, await personById(tx, heard.actor.id));
+    context = contextFor(house, heard, await personById(tx, heard.actor.id), events);
     turn = settle(house.flows, turn.session, outcome, context);
   }
-  await saveSession(tx, house, heard, turn.next === 'wait' ? turn.session : undefined);
+  if (turn.next === 'over' && turn.reminders) {
+    await setReminders(tx, heard.actor.id, turn.reminders);
+  }
+  const next = turn.next === 'wait' ? turn.session : undefined;
+  await saveSession(tx, house.flows, heard, { session: next, events });
   return { words: turn.words, over: turn.next === 'over' };
 }
 
-function contextFor(house: House, heard: Heard, actor: Actor): Context {
-  return { actor, channel: heard.channel, now: clock.now(), values: house.values };
+function contextFor(
+  { values }: House,
+  { channel }: Heard,
+  actor: Actor,
+  events: StepEvent[],
+): Context {
+  return { actor, channel, now: clock.now(), values, tell: (event) => events.push(event) };
 }
 
 type Outcome = { value: unknown } | { refusal: string };
@@ -101,23 +111,30 @@ async function loadSession(tx: Tx, { actor, channel }: Heard): Promise<Session |
   return row ? (row.body as unknown as Session) : undefined;
 }
 
+// One statement: every key press comes through here.
 async function saveSession(
   tx: Tx,
-  house: House,
+  flows: Flows,
   { actor, channel }: Heard,
-  session: Session | undefined,
+  { session, events }: { session: Session | undefined; events: readonly StepEvent[] },
 ): Promise<void> {
+  const noted = sql`
+    with noted as (
+      insert into step_events (flow, step, what, channel, language)
+      select flow, step, what, ${channel}, ${actor.language}
+      from unnest(${events.map((it) => it.flow)}::text[], ${events.map((it) => it.step)}::text[],
+                  ${events.map((it) => it.what)}::text[]) as it(flow, step, what)
+    )`;
   if (!session) {
-    await tx
-      .deleteFrom('sessions')
-      .where('person_id', '=', actor.id)
-      .where('channel', '=', channel)
-      .execute();
+    await sql`
+      ${noted} delete from sessions where person_id = ${actor.id} and channel = ${channel}
+    `.execute(tx);
     return;
   }
   await sql`
+    ${noted}
     insert into sessions (person_id, channel, body, awaits_secret)
-    values (${actor.id}, ${channel}, ${JSON.stringify(session)}, ${awaitsSecret(house.flows, session)})
+    values (${actor.id}, ${channel}, ${JSON.stringify(session)}, ${awaitsSecret(flows, session)})
     on conflict (person_id, channel) do update
     set body = excluded.body, awaits_secret = excluded.awaits_secret, updated_at = now()
   `.execute(tx);

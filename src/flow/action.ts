@@ -16,6 +16,8 @@ export interface Actor {
   name: string | null;
   language: Language;
   roles: readonly Role[];
+  /** Whether they have said STOP: no reminders and no news. */
+  stopped: boolean;
 }
 
 /** An amount in a flow's values: shillings as a decimal string, "1500.00". */

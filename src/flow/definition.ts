@@ -235,6 +235,8 @@ export interface Flows {
   /** Earlier contents of files in which sessions still live, by their hash, as they are met. */
   earlier: Map<string, Flow>;
   shared: ReadonlyMap<string, Text>;
+  /** The engine's own question whether a word was meant that it knows. */
+  guess: Flow;
   /** The word that begins a flow, in lower case → the flow's name. */
   starts: ReadonlyMap<string, string>;
   actions: Actions;
@@ -246,10 +248,14 @@ export const engine_texts = [
   'help',
   'tries_over',
   'stopped',
-  'nothing_to_stop',
+  'reminders_off',
+  'reminders_on',
   'down',
   'not_allowed',
   'flow_changed',
+  'did_you_mean',
+  'yes',
+  'no_menu',
   'expired',
   'resumed',
   'not_by_sms',

@@ -9,6 +9,7 @@ import { compileFlow, type Draft } from './compile.ts';
 import { readText } from './compile-step.ts';
 import { engine_texts, type Flow, type Flows, house_names, sent_types } from './definition.ts';
 import { type Step, WordsText } from './definition.ts';
+import { guessFlow } from './guess.ts';
 import { isEnginesWord } from './navigation.ts';
 import { gsm7Length } from './gsm7.ts';
 import { ussd_page } from './render.ts';
@@ -55,7 +56,7 @@ export async function loadFlows(folder: string, actions: Actions): Promise<Flows
   const starts = collectStarts(drafts);
   const findings = sources.flatMap((source) => source.findings());
   if (findings.length > 0) throw new FlowFindings(findings);
-  return { flows, earlier: new Map(), shared, starts, actions };
+  return { flows, earlier: new Map(), guess: guessFlow(shared), shared, starts, actions };
 }
 
 /**
@@ -75,6 +76,7 @@ export function readEarlier(flows: Flows, name: string, content: string): Flow |
 
 // What a shared text may name besides the house's values.
 const own_slots = new Map([
+  ['did_you_mean', ['word', 'meant']],
   ['stopped', ['title', 'word']],
   ['stopped_ussd', ['title', 'word']],
 ]);

@@ -3,14 +3,15 @@ import type { Channel } from './action.ts';
 
 /** Words that mean the same everywhere; no flow can begin with one or take one for its own. */
 
-export type Command = 'back' | 'home' | 'more' | 'help' | 'stop' | 'skip';
+export type Command = 'back' | 'home' | 'more' | 'help' | 'stop' | 'start' | 'skip';
 
 const words: Readonly<Record<Command, readonly string[]>> = {
   back: ['back', 'rudi'],
-  home: ['menu', 'menyu', 'home', 'mwanzo', 'start', 'anza'],
+  home: ['menu', 'menyu', 'home', 'mwanzo'],
   more: ['more', 'zaidi'],
   help: ['help', 'msaada', 'usaidizi'],
   stop: ['stop', 'acha', 'simamisha'],
+  start: ['start', 'anza'],
   skip: ['skip', 'endelea', 'ruka', 'hakuna'],
 };
 

@@ -195,7 +195,7 @@ export function callerOf(place: Place, session: Session): Standing | undefined {
 }
 
 /** Ends with a shared text alone; it may name what was left and the word to begin it again. */
-export function end(place: Place, session: Session, name: string): Turn {
+export function end(place: Place, session: Session, name: string): Extract<Turn, { next: 'over' }> {
   const { flows, ctx } = place;
   const [outermost] = session.callers;
   const flow = (outermost && contentOf(flows, outermost)) ?? place.flow;

@@ -77,6 +77,8 @@ export type Turn =
       words: string;
       /** What is sent by SMS as well, since the screen vanishes. */
       copy?: string;
+      /** What this person has said of reminders and news. */
+      reminders?: 'on' | 'off';
       /** Whether a person of the house answers from now on. */
       handoff?: boolean;
     };

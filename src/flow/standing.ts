@@ -27,6 +27,7 @@ export function contentOf(
   flows: Flows,
   { flow, hash }: Pick<Session, 'flow' | 'hash'>,
 ): Flow | undefined {
+  if (flow === flows.guess.name) return flows.guess;
   const now = flows.flows.get(flow);
   return now?.hash === hash ? now : flows.earlier.get(hash);
 }

@@ -1,6 +1,7 @@
 import { assert } from '../base/errors.ts';
 import { understand } from './answer.ts';
 import { type AskStep, type Flow, type Flows, isSecret, normal, type Step } from './definition.ts';
+import { nearest } from './guess.ts';
 import { type Command, commandIn, isGreeting } from './navigation.ts';
 import { answered, callerOf, end, refused, run, wait, withoutNote, wrong } from './run.ts';
 import { mayBegin } from './screen.ts';
@@ -63,7 +64,7 @@ function hearNow(
   heard: Heard,
   session_id: string,
 ): Turn {
-  const { flows, ctx } = place;
+  const { flows, flow, ctx } = place;
   const command = typeof heard === 'string' && commandIn(heard, ctx.channel, step);
   if (command) return obey(place, session, step, command, session_id);
 
@@ -74,6 +75,7 @@ function hearNow(
     case 'flow':
       return start(flows, answer.flow, session_id, ctx);
     case 'value':
+      if (flow === flows.guess) return guessed(place, session, answer.value, session_id);
       return answered(place, session, step, answer.value, answer.to ?? step.next);
     case 'wrong': {
       if (typeof heard !== 'string') return wrong(place, session, step, answer.note);
@@ -81,6 +83,8 @@ function hearNow(
       if (other !== undefined) return startBy(flows, other, heard, session_id, ctx);
       // Somebody who comes back the next day and says hello means no option.
       if (step.answers.of !== 'typed' && isGreeting(heard)) return menu(flows, session_id, ctx);
+      const meant = flow.name === 'menu' ? meantBy(flows, heard, ctx) : undefined;
+      if (meant !== undefined) return guess(place, session_id, heard, meant);
       return wrong(place, session, step, answer.note);
     }
   }
@@ -176,7 +180,7 @@ function menu(flows: Flows, id: string, ctx: Context, note?: string): Turn {
 }
 
 // The engine's words outside any flow.
-function closing(flows: Flows, ctx: Context, name: string): Turn {
+function closing(flows: Flows, ctx: Context, name: string) {
   const flow: Flow = {
     name: '',
     content: '',
@@ -193,16 +197,55 @@ function closing(flows: Flows, ctx: Context, name: string): Turn {
   return end({ flows, flow, ctx }, newSession(flow, '', ctx.now), name);
 }
 
+function noReminders(flows: Flows, ctx: Context): Turn {
+  return { ...closing(flows, ctx, 'reminders_off'), reminders: 'off' };
+}
+
+// To whom nothing was stopped it is the menu.
+function startAgain(flows: Flows, id: string, ctx: Context): Turn {
+  if (!ctx.actor.stopped) return menu(flows, id, ctx);
+  return { ...closing(flows, ctx, 'reminders_on'), reminders: 'on' };
+}
+
 function firstWords(flows: Flows, heard: Heard, id: string, ctx: Context): Turn {
   if (typeof heard !== 'string') return menu(flows, id, ctx, 'not_understood');
   const text = heard;
   const command = commandIn(text, ctx.channel, undefined);
   if (command === 'help') return closing(flows, ctx, 'help');
-  if (command === 'stop') return closing(flows, ctx, 'nothing_to_stop');
+  if (command === 'stop') return noReminders(flows, ctx);
+  if (command === 'start') return startAgain(flows, id, ctx);
   const named = flows.starts.get(normal(text));
   if (named !== undefined) return startBy(flows, named, text, id, ctx);
+  const meant = meantBy(flows, text, ctx);
+  if (meant !== undefined) return guess({ flows, flow: flows.guess, ctx }, id, text, meant);
   const quiet = command !== undefined || normal(text) === '' || isGreeting(text);
   return menu(flows, id, ctx, quiet ? undefined : 'not_understood');
+}
+
+/** The word that somebody nearly wrote, of those that begin what is open for them. */
+function meantBy(flows: Flows, text: string, ctx: Context): string | undefined {
+  const open = Array.from(flows.starts).flatMap(([word, name]) => {
+    const flow = flows.flows.get(name);
+    return flow && mayBegin({ flows, flow, ctx }, flow.needs) ? [word] : [];
+  });
+  return nearest(normal(text), open);
+}
+
+function guess(asked: Place, id: string, word: string, meant: string): Turn {
+  const place = { ...asked, flow: asked.flows.guess };
+  const session = newSession(place.flow, id, place.ctx.now);
+  const step = place.flow.steps.get(place.flow.first);
+  assert(step?.kind === 'ask', 'a guess is a question');
+  const values = { word: word.trim(), meant: meant.toUpperCase() };
+  return wait(place, { ...session, values }, step);
+}
+
+function guessed({ flows, ctx }: Place, session: Session, value: unknown, id: string): Turn {
+  const meant = normal(String(session.values['meant']));
+  const named = flows.starts.get(meant);
+  return value === 'yes' && named !== undefined
+    ? startBy(flows, named, meant, id, ctx)
+    : menu(flows, id, ctx);
 }
 
 function obey(
@@ -219,7 +262,9 @@ function obey(
     case 'stop':
       return flow.title || session.callers.length > 0
         ? end(place, session, 'stopped')
-        : end(place, session, 'nothing_to_stop');
+        : noReminders(flows, ctx);
+    case 'start':
+      return startAgain(flows, session_id, ctx);
     case 'help':
       return wait(place, { ...session, note: 'help', said: [], above: [], page: 0 }, step);
     case 'more':

@@ -167,7 +167,7 @@ function wordOf(flows: Flows, name: string, language: Language): string {
 }
 
 function contextOf({ transcript, values, language, channel, played }: Playing, now: Date): Context {
-  const actor = { id: 1n, name: 'Kamau', language, roles: transcript.as.roles };
+  const actor = { id: 1n, name: 'Kamau', language, roles: transcript.as.roles, stopped: false };
   return { actor, channel, now, values, tell: (event) => played.events.push(event) };
 }
 

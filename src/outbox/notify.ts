@@ -3,10 +3,12 @@ import type { Tx } from '../base/db.ts';
 import { wake } from '../base/jobs.ts';
 
 /** Something to tell a person: a message of flows/_messages.yaml, or words already chosen. */
-export type Message = { key: string; person_id: bigint } & (
-  | { template: string; values: Record<string, string> }
-  | { words: string }
-);
+export type Message = {
+  key: string;
+  person_id: bigint;
+  /** A reminder or news: whoever said STOP is not told. */
+  optional?: boolean;
+} & ({ template: string; values: Record<string, string> } | { words: string });
 
 /**
  * Queues messages in this commit; they are sent after it. The key says what is told and to whom,
@@ -17,12 +19,18 @@ export async function notify(tx: Tx, messages: Message[]): Promise<void> {
   if (messages.length === 0) return;
   await sql`
     insert into outbox (key, person_id, template, values, words)
-    select * from unnest(
+    select m.key, m.person_id, m.template, m.values, m.words
+    from unnest(
       ${messages.map((m) => m.key)}::text[],
       ${messages.map((m) => m.person_id)}::bigint[],
       ${messages.map((m) => ('template' in m ? m.template : null))}::text[],
       ${messages.map((m) => JSON.stringify('template' in m ? m.values : {}))}::jsonb[],
-      ${messages.map((m) => ('words' in m ? m.words : null))}::text[])
+      ${messages.map((m) => ('words' in m ? m.words : null))}::text[],
+      ${messages.map((m) => m.optional === true)}::boolean[]
+    ) with ordinality as m(key, person_id, template, values, words, optional, n)
+    where not (m.optional and exists (
+      select from people p where p.id = m.person_id and p.stopped_at is not null))
+    order by m.n
     on conflict (key) do nothing
   `.execute(tx);
   await wake(tx, 'send_outbox');

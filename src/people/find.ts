@@ -36,7 +36,7 @@ export async function lockPersonAt(
 
 async function lockAt(tx: Tx, kind: AddressKind, value: string): Promise<Actor | undefined> {
   const { rows } = await sql<Actor>`
-    select p.id, p.name, p.language,
+    select p.id, p.name, p.language, p.stopped_at is not null as stopped,
            array(select role from roles r where r.person_id = p.id order by role) as roles
     from addresses a join people p on p.id = a.person_id
     where a.kind = ${kind} and a.value = ${value}
@@ -48,7 +48,7 @@ async function lockAt(tx: Tx, kind: AddressKind, value: string): Promise<Actor |
 /** A person as flows see them now, language and roles freshly read. */
 export async function personById(db: Db, id: bigint): Promise<Actor> {
   const { rows } = await sql<Actor>`
-    select p.id, p.name, p.language,
+    select p.id, p.name, p.language, p.stopped_at is not null as stopped,
            array(select role from roles r where r.person_id = p.id order by role) as roles
     from people p where p.id = ${id}
   `.execute(db);
@@ -66,4 +66,12 @@ export async function withRole(db: Db, role: Role): Promise<bigint[]> {
     .orderBy('person_id')
     .execute();
   return rows.map((row) => row.person_id);
+}
+
+/** Ends reminders and news for a person on every channel, or begins them again. */
+export async function setReminders(tx: Tx, id: bigint, reminders: 'on' | 'off'): Promise<void> {
+  await sql`
+    update people set stopped_at = case when ${reminders} = 'off' then coalesce(stopped_at, now()) end
+    where id = ${id}
+  `.execute(tx);
 }

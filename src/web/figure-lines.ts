@@ -5,6 +5,8 @@ type Value = [labels: Record<string, string>, value: number];
 interface Metric {
   name: string;
   help: string;
+  /** Only ever more. */
+  counts?: boolean;
   values: (now: Figures) => Value[];
 }
 
@@ -58,6 +60,12 @@ const metrics: readonly Metric[] = [
     values: ({ unmatched }) => [[{}, unmatched.shillings]],
   },
   {
+    name: 'karani_flow_steps_total',
+    help: 'What happened at the steps of conversations, by flow, step, channel and language',
+    counts: true,
+    values: ({ steps }) => steps.map(({ times, ...labels }): Value => [labels, times]),
+  },
+  {
     name: 'karani_books_findings',
     help: 'What the last check of the books found; 0 when they are right',
     values: ({ books }) => (books ? [[{}, books.findings]] : []),
@@ -81,9 +89,14 @@ function sum(numbers: number[]): number {
 /** The figures as Prometheus reads them. What is not known has no line. */
 export function figureLines(now: Figures): string {
   return metrics
-    .map(({ name, help, values }) => {
+    .map(({ name, help, counts, values }) => {
       const lines = values(now).map(([labels, value]) => `${name}${inBraces(labels)} ${value}`);
-      return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, ...lines, ''].join('\n');
+      return [
+        `# HELP ${name} ${help}`,
+        `# TYPE ${name} ${counts ? 'counter' : 'gauge'}`,
+        ...lines,
+        '',
+      ].join('\n');
     })
     .join('\n');
 }

@@ -7,6 +7,15 @@ export interface Figures {
   outbox: { waiting: number; in_flight: number; failed: number; age_s: number };
   unmatched: { payments: number; shillings: number };
   conflicts: number;
+  /** What happened at the steps of conversations, since ever. */
+  steps: {
+    flow: string;
+    step: string;
+    channel: string;
+    language: string;
+    what: string;
+    times: number;
+  }[];
   /** The last check of the books that came to its end. */
   books: { findings: number; at_s: number; took_s: number } | null;
 }
@@ -67,6 +76,7 @@ const look = `
                               coalesce(sum(amount_cents - allocated_cents), 0) / 100.0)
      from payments where allocated_cents < amount_cents) as unmatched,
     (select count(*)::int from hearings where verdict = 'conflict') as conflicts,
+    (select coalesce(json_agg(c), '[]') from step_counts c) as steps,
     (select json_build_object('findings', findings, 'at_s', extract(epoch from started_at),
                               'took_s', took_ms / 1000.0)
      from book_checks where took_ms is not null order by hour desc limit 1) as books`;

@@ -1,7 +1,9 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { countSteps } from '../../src/conversation/step-counts.ts';
 import { takeTurns } from '../../src/conversation/whatsapp.ts';
+import { notify } from '../../src/outbox/notify.ts';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { toDarajaTime } from '../../src/base/clock.ts';
@@ -312,4 +314,51 @@ test('who is in a conversation while its file changes goes on with what they beg
     house.conversations.flows = before;
     await rm(folder, { recursive: true });
   }
+});
+
+test('who says STOP on one channel gets no reminders on any, and all else as before', async () => {
+  const { id } = await inTransaction(house.db, (tx) => lockPersonAt(tx, 'msisdn', kamau));
+  const queued = async (...messages: [key: string, optional: boolean][]) => {
+    const keys = messages.map(([key]) => `test:${key}`);
+    await inTransaction(house.db, (tx) =>
+      notify(
+        tx,
+        messages.map(([key, optional]) => ({
+          key: `test:${key}`,
+          person_id: id,
+          words: key,
+          optional,
+        })),
+      ),
+    );
+    const rows = await house.db
+      .selectFrom('outbox')
+      .select('words')
+      .where('key', 'in', keys)
+      .orderBy('id')
+      .execute();
+    return rows.map((row) => row.words);
+  };
+  expect(await dial(kamau, 'stop')).toMatch(
+    /^END You will get no more reminders or news from Duka/,
+  );
+  expect(await queued(['due tomorrow', true], ['your code', false])).toEqual(['your code']);
+  expect((await house.writes(kamau, 'START'))[0]).toMatch(/^Reminders from Duka are on again\./);
+  expect(await queued(['due today', true])).toEqual(['due today']);
+});
+
+test('what happens at each step is counted, by channel and language', async () => {
+  await countSteps(house.db);
+  const before = await house.db.selectFrom('step_counts').selectAll().execute();
+  await house.writes(kamau, 'balance');
+  await house.writes(kamau, 'nonsense');
+  await house.writes(kamau, '1');
+  await Promise.all([countSteps(house.db), countSteps(house.db)]);
+  const after = await house.db.selectFrom('step_counts').selectAll().execute();
+  const times = (rows: typeof after, what: string) =>
+    rows
+      .filter((it) => it.flow === 'balance' && it.step === 'invoice' && it.what === what)
+      .reduce((sum, it) => sum + (it.channel === 'whatsapp' ? it.times : 0n), 0n);
+  for (const what of ['entered', 'wrong', 'answered'])
+    expect(times(after, what) - times(before, what), what).toBe(1n);
 });

@@ -163,6 +163,7 @@ export class Chat {
   over = true;
   flows: Flows;
   now = new Date('2026-02-10T08:00:00Z');
+  stopped = false;
   /** How the last turn ended. */
   last: Turn | undefined;
   private turns = 0;
@@ -226,7 +227,7 @@ export class Chat {
 
   private context(): Context {
     const { language, channel, roles } = this.setting;
-    const actor = { id: 4n, name: 'Kamau', language, roles };
+    const actor = { id: 4n, name: 'Kamau', language, roles, stopped: this.stopped };
     return { actor, channel, now: this.now, values: house };
   }
 }

@@ -39,7 +39,7 @@ test('the way back leads out of a flow that was called, and stop stops both', ()
   expect(chat.say('back')).toBe('Which day?');
   expect(chat.say('4 Feb')).toMatch(/^On 4 Feb\.\nHow many/);
   expect(chat.say('stop')).toBe(
-    'Stopped: Visit. To begin again, reply VISIT. For everything else, reply MENU.',
+    'Stopped: Visit. To begin again, reply VISIT. For everything else, reply MENU. No more reminders: STOP again.',
   );
   expect(chat.over).toBe(true);
 });

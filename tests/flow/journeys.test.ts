@@ -218,7 +218,7 @@ test('a flow that is not open for somebody says so, wherever they ask', () => {
   expect(chat.say('balance')).toBe('This is not open for your number. Questions? Call 0700000001.');
   chat.say('menu');
   expect(chat.say('balance')).toBe('This is not open for your number. Questions? Call 0700000001.');
-  const actor = { id: 1n, name: null, language: 'en', roles: [] } as const;
+  const actor = { id: 1n, name: null, language: 'en', roles: [], stopped: false } as const;
   const turn = hear(flows, undefined, 'today', 'id', {
     actor,
     channel: 'ussd',
@@ -233,17 +233,45 @@ test('the first words are forgiven: a greeting gets the menu, nonsense the menu 
   expect(new Chat(own).say('xyz')).toMatch(/^Sorry, we did not understand\. [^]*\nMenu\?/);
 });
 
+test('a word that is nearly right is asked about, never guessed', () => {
+  const chat = new Chat(flows, { channel: 'ussd' });
+  expect(chat.say('balnce')).toBe(
+    'We do not know "balnce". Did you mean BALANCE?\n1 Yes\n2 No, menu\n0 Back',
+  );
+  expect(chat.say('1')).toMatch(/^To pay: KES 6,500\./);
+  const other = new Chat(flows);
+  other.say('balanze');
+  expect(other.say('no')).toMatch(/^Hello Kamau\./);
+  const swahili = new Chat(flows, { language: 'sw' });
+  expect(swahili.say('slaio')).toMatch(/^Hatujui "slaio"\. Ulimaanisha SALIO\?/);
+  expect(swahili.say('balance')).toMatch(/^Kiasi cha kulipa:/);
+  // What is not open for somebody is not offered, and short words are too near to others.
+  expect(new Chat(flows).say('todya')).toMatch(/^Sorry, we did not understand\./);
+  expect(new Chat(flows).say('bla')).toMatch(/^Sorry, we did not understand\./);
+});
+
 test('help keeps the question open, and stop says what was stopped and how to begin again', () => {
   const chat = new Chat(own);
   chat.say('refund');
   expect(chat.say('msaada')).toMatch(/^Need a person\? Call 0700000001\.[^]*\nWhich order\?/);
   expect(chat.say('acha')).toBe(
-    'Stopped: Request refund. To begin again, reply REFUND. For everything else, reply MENU.',
+    'Stopped: Request refund. To begin again, reply REFUND. For everything else, reply MENU. No more reminders: STOP again.',
   );
   expect(chat.over).toBe(true);
+  expect(chat.last).not.toHaveProperty('reminders');
+  expect(chat.say('acha')).toMatch(/^You will get no more reminders or news from Duka\./);
+  expect(chat.last).toMatchObject({ reminders: 'off' });
   const ussd = new Chat(own, { channel: 'ussd', language: 'sw' });
   ussd.say('rudisha');
   expect(ussd.say('stop')).toBe('Umeacha: Omba refund. Kuanza tena, piga *384*123456#.');
+});
+
+test('start begins reminders again for who had stopped them, and is the menu for everybody else', () => {
+  const chat = new Chat(own, { language: 'sw' });
+  expect(chat.say('anza')).toMatch(/^Menyu\?/);
+  chat.stopped = true;
+  expect(chat.say('ANZA')).toMatch(/^Utapata tena ujumbe wa kukumbusha kutoka Duka\./);
+  expect(chat.last).toMatchObject({ next: 'over', reminders: 'on' });
 });
 
 test('the language changes in the middle of a turn, and its last words are in the new one', () => {

@@ -29,12 +29,13 @@ function asked(type: AskType, min?: string, max?: string) {
   const flows: Flows = {
     flows: new Map([['f', flow]]),
     earlier: new Map(),
+    guess: flow,
     shared: new Map(),
     starts: new Map(),
     actions,
   };
   const ctx = {
-    actor: { id: 1n, name: null, language: 'en' as const, roles: [] },
+    actor: { id: 1n, name: null, language: 'en' as const, roles: [], stopped: false },
     channel: 'whatsapp' as const,
     now: new Date('2026-11-21T09:00:00Z'),
   };

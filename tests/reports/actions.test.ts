@@ -14,7 +14,13 @@ beforeEach(async () => {
 test.each(Object.keys(actions).filter((name) => actions[name]!.refusals.includes('not_allowed')))(
   '%s refuses who is no admin, whatever the flow says',
   async (name) => {
-    const actor = { id: 1n, name: null, language: 'en', roles: ['customer'] } as const;
+    const actor = {
+      id: 1n,
+      name: null,
+      language: 'en',
+      roles: ['customer'],
+      stopped: false,
+    } as const;
     await inTransaction(house.db, (tx) =>
       expect(async () => actions[name]!.run(tx, { actor, input: {}, key: 'test' })).rejects.toThrow(
         new Refusal('not_allowed'),

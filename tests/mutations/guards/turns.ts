@@ -121,7 +121,7 @@ export const turns: Guard[] = [
   {
     guard: 'the door knows that a secret is awaited',
     file: 'src/conversation/turn.ts',
-    remove: '${awaitsSecret(house.flows, session)}',
+    remove: '${awaitsSecret(flows, session)}',
     put: 'false',
     test: 'tests/conversation/secrets.test.ts',
     name: 'a code on WhatsApp reaches its action and no row',
