@@ -39,11 +39,11 @@ export interface Schema {
     amount_cents: bigint;
   };
   people: {
-    stopped_at: Date | null;
     id: GeneratedAlways<bigint>;
     name: string | null;
     language: Generated<'en' | 'sw'>;
     created_at: At;
+    stopped_at: Date | null;
   };
   addresses: {
     id: GeneratedAlways<bigint>;
@@ -158,6 +158,13 @@ export interface Schema {
     body: Json;
     awaits_secret: Generated<boolean>;
     updated_at: At;
+  };
+  step_events: {
+    flow: string;
+    step: string;
+    channel: string;
+    language: string;
+    what: string;
   };
   step_counts: {
     flow: string;
