@@ -1,5 +1,8 @@
 -- Conversations on SMS too, and files that change while people are in them.
 
+-- Those that are open have another form: their people begin again at the menu.
+delete from sessions;
+
 alter table sessions drop constraint sessions_channel_check;
 alter table sessions add constraint sessions_channel_check
   check (channel in ('whatsapp', 'ussd', 'sms'));
