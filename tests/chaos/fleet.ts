@@ -111,6 +111,8 @@ function startMember(
   let exited: Promise<number | null> = Promise.resolve(0);
   // Why it is going to end, if it was we who made it.
   let ending: 'killed' | 'asked' | undefined;
+  // Who is frozen hears only then that it is to stop.
+  let thawed_at = 0;
 
   const member: Member = {
     ...about,
@@ -134,7 +136,7 @@ function startMember(
       if ((ending as string) === 'asked') {
         fleet.restarts += 1;
         if (code !== 0) fleet.complaints.push(`${about.name} was asked to stop and ended ${code}`);
-        if (performance.now() - began > longest_stop_ms)
+        if (performance.now() - Math.max(began, thawed_at) > longest_stop_ms)
           fleet.complaints.push(`${about.name} took too long to stop`);
       }
       return code;
@@ -145,6 +147,7 @@ function startMember(
     },
     unfreeze: () => {
       member.frozen = false;
+      thawed_at = performance.now();
       child?.kill('SIGCONT');
     },
   };
