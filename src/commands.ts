@@ -7,7 +7,14 @@ import { SetupError } from './base/errors.ts';
 import { migrateJobs, wake } from './base/jobs.ts';
 import { migrate } from './base/migrate.ts';
 import type { ExitCode } from './exit.ts';
-import { checkFlows, graphFlow, testAllFlows } from './flow-commands.ts';
+import { chatWithDemo } from './flow-chat.ts';
+import {
+  checkFlows,
+  graphFlow,
+  printActions,
+  printTemplates,
+  testAllFlows,
+} from './flow-commands.ts';
 import { type Finding, verify } from './ledger/verify.ts';
 import { truthCheck } from './mpesa-truth.ts';
 import { registerShortcodes } from './register-shortcodes.ts';
@@ -110,6 +117,11 @@ export const commands: readonly Command[] = [
     run: checkFlows,
   },
   {
+    name: 'flows actions',
+    summary: 'What conversations can do: what each action takes, gives and refuses.',
+    run: printActions,
+  },
+  {
     name: 'flows test',
     summary:
       'Plays the transcripts beside the flows. --update writes down what is heard; --json lists all.',
@@ -122,7 +134,23 @@ export const commands: readonly Command[] = [
     positionals: ['NAME'],
     run: (_, [name]) => graphFlow(name ?? ''),
   },
+  {
+    name: 'flows chat',
+    summary: 'Talks to the running demo. --as Kamau, --on whatsapp, ussd or sms, --app URL.',
+    options: { as: { type: 'string' }, on: { type: 'string' }, app: { type: 'string' } },
+    run: ({ as = 'Kamau', on = 'whatsapp', app = ownUrl(process.env) }) =>
+      chatWithDemo(String(app).replace(/\/+$/, ''), { as: String(as), on: String(on) }),
+  },
+  {
+    name: 'flows templates',
+    summary: 'The texts that Meta has to approve, as JSON.',
+    run: printTemplates,
+  },
 ];
+
+function ownUrl({ HOST = '127.0.0.1', PORT = '3000' }: NodeJS.ProcessEnv): string {
+  return `http://${HOST}:${PORT}`;
+}
 
 function rolesFrom(text: unknown): readonly ServerRole[] {
   if (typeof text !== 'string') return server_roles;

@@ -31,7 +31,12 @@ export function demoConfig(hook_secret: string): Omit<Config, 'environment'> {
       { number: '600000', kind: 'paybill', ...app },
       { number: '600001', kind: 'till', ...app },
     ],
-    hooks: { daraja: [hook_secret], ussd: [hook_secret], whatsapp: [hook_secret] },
+    hooks: {
+      daraja: [hook_secret],
+      ussd: [hook_secret],
+      sms: [hook_secret],
+      whatsapp: [hook_secret],
+    },
     whatsapp: {
       phone_number_id: '254700000000',
       access_token: hook_secret,
@@ -40,6 +45,7 @@ export function demoConfig(hook_secret: string): Omit<Config, 'environment'> {
       graph_version: 'v25.0',
     },
     ussd: { code: '*384*123456#' },
+    sms: { username: 'demo', api_key: hook_secret, sender: 'DUKA' },
     alerts: { digest_above_per_minute: 10 },
     trusted_proxies: [],
     allowed_sources: { daraja: [] },

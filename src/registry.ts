@@ -13,6 +13,7 @@ import { alertChecks, paymentChecks } from './payments/checks.ts';
 import type { Dues } from './payments/due.ts';
 import { peopleActions } from './people/actions.ts';
 import { reportActions } from './reports/actions.ts';
+import { statementActions } from './reports/statement.ts';
 
 // The one list of what plugs in. A new trade is a folder and its lines here.
 
@@ -25,6 +26,7 @@ export const actions: Actions = {
   ...paymentActions,
   ...peopleActions,
   ...reportActions,
+  ...statementActions,
 };
 
 /** What `karani ledger verify` proves. */

@@ -1,6 +1,8 @@
+import { constants, setPriority } from 'node:os';
 import { isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'kysely';
+import type { Hosts } from './base/config.ts';
 import { type Database, type Db, inTransaction, openDatabase, while_serving } from './base/db.ts';
 import { startPostgres } from './base/embedded-postgres.ts';
 import { messageOf, SetupError } from './base/errors.ts';
@@ -8,8 +10,10 @@ import { migrateJobs } from './base/jobs.ts';
 import { log } from './base/log.ts';
 import { migrate } from './base/migrate.ts';
 import { localPhone } from './base/phone.ts';
-import { sendText } from './channels/whatsapp-cloud/send.ts';
-import type { House } from './conversation/turn.ts';
+import { keyedHash } from './base/secrets.ts';
+import { sendSms } from './channels/sms/send.ts';
+import { sendMessage } from './channels/whatsapp-cloud/send.ts';
+import type { House } from './conversation/house.ts';
 import { seedDemo } from './demo.ts';
 import { keepContents } from './conversation/contents.ts';
 import { loadFlows } from './flow/load.ts';
@@ -85,21 +89,22 @@ async function start(settings: Settings, roles: readonly ServerRole[], run: Run)
     flows,
     actions,
     values: houseValues(settings),
+    keyed: (purpose, text) => keyedHash(settings.secret, purpose, text),
   };
   let hosts = settings.hosts;
   if (roles.includes('web')) {
     const own_url = await startWeb(settings, database, house, run);
-    hosts ??= { daraja: own_url, whatsapp: own_url };
+    hosts ??= { daraja: own_url, whatsapp: own_url, at: own_url };
     const public_url = settings.public_url ?? own_url;
     if (demo) await registerDemo(settings, hosts.daraja, public_url, stops);
-    if (roles.includes('worker'))
-      await startTasks(settings, db, database_url, house, hosts.whatsapp, stops);
+    if (roles.includes('worker')) await startTasks(settings, db, database_url, house, hosts, stops);
     announce(settings, own_url);
     return;
   }
   if (!hosts) throw new SetupError('The demo runs in one process: start it without --roles.');
-  if (roles.includes('worker'))
-    await startTasks(settings, db, database_url, house, hosts.whatsapp, stops);
+  // Where both want the processor, who waits for an answer comes before work that can wait.
+  setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  await startTasks(settings, db, database_url, house, hosts, stops);
   say('The worker is running.');
 }
 
@@ -204,10 +209,12 @@ async function startTasks(
   db: Db,
   database_url: string,
   house: House,
-  whatsapp_url: string,
+  hosts: Hosts,
   stops: Stops,
 ): Promise<void> {
-  const number = { ...settings.whatsapp, base_url: whatsapp_url };
+  const demo = settings.environment === 'demo';
+  const number = { ...settings.whatsapp, base_url: hosts.whatsapp };
+  const account = settings.sms && { ...settings.sms, base_url: hosts.at };
   const tasks = await startWorker({
     db,
     database_url,
@@ -218,7 +225,10 @@ async function startTasks(
       digest_above_per_minute: settings.alerts.digest_above_per_minute,
     },
     messages: await loadMessages(flows_folder),
-    send: (to, text, give_up) => sendText(number, { to, text, give_up }),
+    whatsapp: (to, message, give_up) =>
+      // In the demo everybody may be written to.
+      sendMessage(number, { to, message: demo ? { ...message, cold: false } : message, give_up }),
+    sms: account && ((to, { text }, give_up) => sendSms(account, { to, text, give_up })),
   });
   stops.push({ name: 'tasks', stop: () => tasks.stop() });
 }

@@ -8,8 +8,9 @@ import { messageOf } from './base/errors.ts';
 import { log, tally } from './base/log.ts';
 import { isOneOf } from './base/secrets.ts';
 import { isAmong, sourceAddress } from './base/source-address.ts';
+import { africasTalking } from './channels/ussd/africas-talking.ts';
 import { conversationHooks, ussdSorry } from './conversation/routes.ts';
-import type { House } from './conversation/turn.ts';
+import type { House } from './conversation/house.ts';
 import { keeper } from './inbox/keep.ts';
 import { paymentHooks } from './payments/routes.ts';
 import type { Settings } from './settings.ts';
@@ -42,10 +43,13 @@ export function buildServer(it: {
     conversationHooks({
       db,
       keep: keeper(pool, 'take_turns'),
+      keep_report: keeper(pool, 'take_reports'),
       house,
       app_secrets: settings.whatsapp.app_secrets,
       verify_token: settings.whatsapp.verify_token,
       key: settings.secret,
+      ussd_deadline_ms: 6_000,
+      gateways: new Map([['ussd', africasTalking]]),
       sourceOf,
     }),
   );
@@ -61,6 +65,7 @@ const callers = new Map<string, keyof Settings['hooks']>([
   ['c2b', 'daraja'],
   ['whatsapp', 'whatsapp'],
   ['ussd', 'ussd'],
+  ['sms', 'sms'],
 ]);
 
 // A wrong secret is answered like any address that is not there.
@@ -89,6 +94,8 @@ function counted(metrics: Metrics): MiddlewareHandler {
 const most_bytes_under_way = 32 * 1024 * 1024;
 const most_queued = 200;
 const longest_answer_ms = 5_000;
+// The gateway waits for ten seconds; after six the phone is told that the answer comes by SMS.
+const longest_ussd_ms = 9_000;
 
 // Needs neither its body nor the database, and never answers an error.
 const isValidation = (c: Context) => c.req.path.endsWith('/c2b/validation');
@@ -108,14 +115,16 @@ function unhurried(pool: Pool): MiddlewareHandler {
     const answering = next().finally(() => {
       bytes_under_way -= bytes;
     });
-    await within(longest_answer_ms, answering).catch((error: unknown) => {
-      throw error instanceof Late ? new Busy() : error;
-    });
+    await within(isUssd(c) ? longest_ussd_ms : longest_answer_ms, answering).catch(
+      (error: unknown) => {
+        throw error instanceof Late ? new Busy() : error;
+      },
+    );
   };
 }
 
 // Any answer but 200 and a sentence ends the session with the network's own error.
-const isUssd = (c: Context) => c.req.path.split('/')[3] === 'ussd';
+const isUssd = (c: Context) => c.req.path.endsWith('/ussd');
 
 function longestBody(c: Context): number {
   const length = Number(c.req.header('content-length'));

@@ -46,7 +46,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
         'In production PUBLIC_URL must be an https:// address: Daraja calls no other.',
       );
     }
-    return { ...config, ...outside, secret, hosts: hostsFor(config.environment, env) };
+    return { ...config, ...outside, secret, hosts: hostsFor(config, env) };
   }
   makeFolder(data_dir);
   const hook_secret =
@@ -69,8 +69,10 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
 function simulatorNamedIn(env: NodeJS.ProcessEnv): Hosts | undefined {
   const daraja = urlFrom('DARAJA_BASE_URL', env['DARAJA_BASE_URL']);
   const whatsapp = urlFrom('WHATSAPP_BASE_URL', env['WHATSAPP_BASE_URL']);
-  const one = daraja ?? whatsapp ?? urlFrom('AT_BASE_URL', env['AT_BASE_URL']);
-  return one === undefined ? undefined : { daraja: daraja ?? one, whatsapp: whatsapp ?? one };
+  const at = urlFrom('AT_BASE_URL', env['AT_BASE_URL']);
+  const one = daraja ?? whatsapp ?? at;
+  if (one === undefined) return undefined;
+  return { daraja: daraja ?? one, whatsapp: whatsapp ?? one, at: at ?? one };
 }
 
 function portFrom(text: string | undefined): number {

@@ -1,10 +1,13 @@
 import type { Db } from './base/db.ts';
 import { runTasks, type Tasks } from './base/jobs.ts';
 import { countSteps } from './conversation/step-counts.ts';
-import { type SendText, sendOutbox } from './conversation/send.ts';
-import type { House } from './conversation/turn.ts';
+import { takeReports } from './conversation/reports.ts';
+import { type Send, sendOutbox } from './conversation/send.ts';
+import { takeOptOuts, takeSms } from './conversation/sms.ts';
+import type { House } from './conversation/house.ts';
 import { takeTurns } from './conversation/whatsapp.ts';
 import type { Messages } from './flow/messages.ts';
+import { copyUndelivered } from './outbox/delivery.ts';
 import { drainPayments, sendDigest } from './payments/jobs.ts';
 import type { ReceiveSettings } from './payments/receive.ts';
 import { checks } from './registry.ts';
@@ -16,14 +19,23 @@ export interface WorkerParts {
   receive: ReceiveSettings;
   house: House;
   messages: Messages;
-  send: SendText;
+  whatsapp: Send;
+  sms: Send | undefined;
 }
 
 /** Starts the background tasks: the whole list of what runs when nobody asks. */
 export async function startWorker(it: WorkerParts): Promise<Tasks> {
   return runTasks(it.database_url, {
     drain_payments: (more) => drainPayments(it.db, it.receive, more),
-    take_turns: (more) => takeTurns(it.db, it.house, more),
+    take_turns: async (more) => {
+      await takeTurns(it.db, it.house, more);
+      await takeSms(it.db, it.house, more);
+    },
+    take_reports: async (more) => {
+      await takeReports(it.db, more);
+      await takeOptOuts(it.db, more);
+      if (it.sms) await copyUndelivered(it.db);
+    },
     send_outbox: (more, give_up) => sendOutbox(it, more, give_up),
     send_digest: () => sendDigest(it.db),
     count_steps: () => countSteps(it.db),

@@ -47,34 +47,55 @@ const Shortcode = z.strictObject({
   consumer_secret: z.string().min(1),
 });
 
-const Config = z.strictObject({
-  environment: z.enum(['sandbox', 'production']),
-  business: z.strictObject({
-    name: z.string().min(1).max(16),
-    help_number: Msisdn,
-  }),
-  admin_numbers: z.array(Msisdn).min(1, 'expected at least one number'),
-  shortcodes: z.array(Shortcode).min(1, 'expected at least one shortcode'),
-  hooks: z.strictObject({ daraja: Secrets, ussd: Secrets, whatsapp: Secrets }),
-  whatsapp: z.strictObject({
-    phone_number_id: z.coerce.string().regex(/^\d+$/, 'expected digits'),
-    access_token: z.string().min(1),
-    app_secrets: z.array(z.string().min(1)).min(1),
-    verify_token: z.string().min(1),
-    graph_version: z
-      .string()
-      .regex(/^v\d+\.\d+$/, 'expected a version such as v25.0')
-      .default('v25.0'),
-  }),
-  ussd: z.strictObject({
-    code: z.string().regex(/^\*[\d*]+#$/, 'expected a code such as *384*123456#'),
-  }),
-  alerts: z
-    .strictObject({ digest_above_per_minute: z.int().min(0).max(1000).default(10) })
-    .default({ digest_above_per_minute: 10 }),
-  trusted_proxies: z.array(Network).default([]),
-  allowed_sources: z.strictObject({ daraja: z.array(Network).default([]) }).default({ daraja: [] }),
-});
+const Config = z
+  .strictObject({
+    environment: z.enum(['sandbox', 'production']),
+    business: z.strictObject({
+      name: z.string().min(1).max(16),
+      help_number: Msisdn,
+    }),
+    admin_numbers: z.array(Msisdn).min(1, 'expected at least one number'),
+    shortcodes: z.array(Shortcode).min(1, 'expected at least one shortcode'),
+    hooks: z.strictObject({
+      daraja: Secrets,
+      ussd: Secrets,
+      sms: Secrets.default([]),
+      whatsapp: Secrets,
+    }),
+    whatsapp: z.strictObject({
+      phone_number_id: z.coerce.string().regex(/^\d+$/, 'expected digits'),
+      access_token: z.string().min(1),
+      app_secrets: z.array(z.string().min(1)).min(1),
+      verify_token: z.string().min(1),
+      graph_version: z
+        .string()
+        .regex(/^v\d+\.\d+$/, 'expected a version such as v25.0')
+        .default('v25.0'),
+    }),
+    ussd: z.strictObject({
+      code: z.string().regex(/^\*[\d*]+#$/, 'expected a code such as *384*123456#'),
+    }),
+    /** Africa's Talking's account for SMS; without it none is sent. */
+    sms: z
+      .strictObject({
+        username: z.string().min(1),
+        api_key: z.string().min(1),
+        /** The name or short number that SMS come from, where one was registered. */
+        sender: z.string().min(1).max(11).optional(),
+      })
+      .optional(),
+    alerts: z
+      .strictObject({ digest_above_per_minute: z.int().min(0).max(1000).default(10) })
+      .default({ digest_above_per_minute: 10 }),
+    trusted_proxies: z.array(Network).default([]),
+    allowed_sources: z
+      .strictObject({ daraja: z.array(Network).default([]) })
+      .default({ daraja: [] }),
+  })
+  .refine((config) => !config.sms || config.hooks.sms.length > 0, {
+    path: ['hooks', 'sms'],
+    error: 'expected at least one secret, since sms is set',
+  });
 
 export type Config = z.output<typeof Config>;
 
@@ -82,6 +103,8 @@ export type Config = z.output<typeof Config>;
 export interface Hosts {
   daraja: string;
   whatsapp: string;
+  /** Africa's Talking. */
+  at: string;
 }
 
 const real_hosts = {
@@ -90,13 +113,15 @@ const real_hosts = {
 } as const;
 
 /**
- * The services' hosts: DARAJA_BASE_URL and WHATSAPP_BASE_URL where they are set, else the real
- * ones.
+ * The services' hosts: DARAJA_BASE_URL, WHATSAPP_BASE_URL and AT_BASE_URL where they are set, else
+ * the real ones. Africa's Talking's sandbox knows the one account of that name.
  */
-export function hostsFor(environment: Config['environment'], env: NodeJS.ProcessEnv): Hosts {
+export function hostsFor({ environment, sms }: Config, env: NodeJS.ProcessEnv): Hosts {
+  const at = sms?.username === 'sandbox' ? 'api.sandbox' : 'api';
   return {
     daraja: env['DARAJA_BASE_URL'] ?? real_hosts[environment],
     whatsapp: env['WHATSAPP_BASE_URL'] ?? 'https://graph.facebook.com',
+    at: env['AT_BASE_URL'] ?? `https://${at}.africastalking.com`,
   };
 }
 

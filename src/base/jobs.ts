@@ -12,6 +12,7 @@ import { log } from './log.ts';
 export type Task =
   | 'drain_payments'
   | 'take_turns'
+  | 'take_reports'
   | 'send_outbox'
   | 'send_digest'
   | 'count_steps'

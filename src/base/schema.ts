@@ -44,6 +44,7 @@ export interface Schema {
     language: Generated<'en' | 'sw'>;
     created_at: At;
     stopped_at: Date | null;
+    merged_into: bigint | null;
   };
   addresses: {
     id: GeneratedAlways<bigint>;
@@ -53,8 +54,19 @@ export interface Schema {
     msisdn_hash: GeneratedAlways<string | null>;
     verified_at: Date | null;
     created_at: At;
+    heard_at: Date | null;
   };
   roles: { person_id: bigint; role: Role; granted_at: At };
+  link_proofs: {
+    id: GeneratedAlways<bigint>;
+    person_id: bigint;
+    msisdn: string;
+    way: 'sms' | 'dial';
+    tries: Generated<number>;
+    created_at: At;
+    expires_at: Date;
+    ended_at: Date | null;
+  };
   inbox: {
     id: GeneratedAlways<bigint>;
     source: string;
@@ -86,7 +98,7 @@ export interface Schema {
     template: string | null;
     values: Json;
     words: string | null;
-    state: Generated<'waiting' | 'sending' | 'sent' | 'failed'>;
+    state: Generated<'waiting' | 'sending' | 'sent' | 'failed' | 'unknown'>;
     attempts: Generated<number>;
     doubts: Generated<number>;
     due_at: At;
@@ -95,6 +107,11 @@ export interface Schema {
     error: string | null;
     created_at: At;
     sent_at: Date | null;
+    channel: 'whatsapp' | 'sms' | null;
+    sent_by: 'whatsapp' | 'sms' | null;
+    delivered_at: Date | null;
+    copied_at: Date | null;
+    choices: JSONColumnType<Record<string, unknown>> | null;
   };
   customers: {
     id: GeneratedAlways<bigint>;
@@ -157,6 +174,7 @@ export interface Schema {
     channel: 'whatsapp' | 'ussd' | 'sms';
     body: Json;
     awaits_secret: Generated<boolean>;
+    takes_digits: Generated<boolean>;
     updated_at: At;
   };
   step_events: {
@@ -187,7 +205,8 @@ export interface Schema {
     findings: number | null;
     named: JSONColumnType<BookFinding[]>;
   };
-  turns: { key: string; person_id: bigint; inbox_id: bigint; at: At };
+  turns: { key: string; person_id: bigint; inbox_id: bigint; at: At; silent: Generated<boolean> };
+  handoffs: { person_id: bigint; since: At; until: Date; given_back_at: Date | null };
   ussd_sessions: {
     gateway_id: string;
     person_id: bigint;

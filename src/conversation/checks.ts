@@ -7,7 +7,7 @@ export const conversationChecks: readonly Check[] = [
     'every turn on WhatsApp has its answer in the outbox',
     sql`
       select t.key as found from turns t left join outbox o on o.key = 'turn:' || t.key
-      where starts_with(t.key, 'whatsapp:') and t.at > now() - interval '7 days' and o.id is null
+      where starts_with(t.key, 'whatsapp:') and not t.silent and t.at > now() - interval '7 days' and o.id is null
       limit 20`,
   ),
 ];

@@ -3,22 +3,32 @@ import type { Db } from '../base/db.ts';
 import { messageOf } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { isOneOf, isSigned } from '../base/secrets.ts';
-import { ussdReply, UssdRequest } from '../channels/ussd/africas-talking.ts';
+import { africasTalking, UssdEvent } from '../channels/ussd/africas-talking.ts';
+import type { KeyPress, UssdGateway } from '../channels/ussd/gateway.ts';
 import { messagesOf, WhatsAppWebhook } from '../channels/whatsapp-cloud/payloads.ts';
-import type { Keep } from '../inbox/keep.ts';
-import { answerUssd } from './ussd.ts';
-import type { House } from './turn.ts';
+import { DeliveryReport, InboundSms, OptOut, readForm } from '../channels/sms/payloads.ts';
+import { type Keep, keepRejected } from '../inbox/keep.ts';
+import type { Said } from './turn.ts';
+import { type House, wordsFor } from './house.ts';
+import { withoutUnaskedDigits } from './sms.ts';
+import { answerUssd, type Patience } from './ussd.ts';
 import { takeSecretAnswers } from './whatsapp.ts';
 
 export interface ConversationDoors {
   db: Db;
+  /** Keeps what is to be answered, and what reports on our own messages. */
   keep: Keep;
+  keep_report: Keep;
   house: House;
   /** Meta's app secrets, the current one first, and the token of its handshake. */
   app_secrets: readonly string[];
   verify_token: string;
   /** For the keyed hashes of what was keyed on USSD. */
   key: string;
+  /** How long a phone is kept waiting: the gateway waits for ten seconds. */
+  ussd_deadline_ms: number;
+  /** Gateways by the last part of their address. */
+  gateways: ReadonlyMap<string, UssdGateway>;
   sourceOf: (c: Context) => { from_ip: string | null };
 }
 
@@ -27,7 +37,13 @@ export function conversationHooks(doors: ConversationDoors): Hono {
   const routes = new Hono();
   routes.get('/whatsapp', (c) => handshake(c, doors));
   routes.post('/whatsapp', (c) => whatsapp(c, doors));
-  routes.post('/ussd', (c) => ussd(c, doors));
+  for (const [name, gateway] of doors.gateways) {
+    routes.post(`/${name}`, (c) => ussd(c, doors, gateway));
+  }
+  routes.post('/ussd/events', (c) => ussdEvent(c, doors));
+  routes.post('/sms/inbound', (c) => sms(c, doors, 'sms'));
+  routes.post('/sms/delivery', (c) => sms(c, doors, 'sms_delivery'));
+  routes.post('/sms/optout', (c) => sms(c, doors, 'sms_optout'));
   return routes;
 }
 
@@ -47,16 +63,18 @@ async function whatsapp(c: Context, doors: ConversationDoors): Promise<Response>
   const body = bytes.toString('utf8');
   const webhook = read(body);
   if (!webhook) return c.text('Not a WhatsApp webhook', 400);
-  const says_something = webhook.entry.some((entry) =>
-    entry.changes.some((change) => change.value.messages.length > 0),
-  );
-  // Delivery reports are many, and nothing reads them yet.
-  if (!says_something) return c.text('OK');
+  const has = (what: 'messages' | 'statuses') =>
+    webhook.entry.some((entry) => entry.changes.some((change) => change.value[what].length > 0));
   const { from_ip } = doors.sourceOf(c);
-  if (!(await takeSecretAnswers(doors.db, doors.house, webhook, body, from_ip))) {
+  if (has('statuses')) {
+    await doors.keep_report({ source: 'whatsapp_status', subject: null, body, from_ip });
+  }
+  if (!has('messages')) return c.text('OK');
+  const to_keep = await takeSecretAnswers(doors.db, doors.house, webhook, body, from_ip);
+  if (to_keep !== undefined) {
     // Several people's messages in one webhook are rare; the first of them keeps its order.
     const subject = messagesOf(webhook)[0]?.from ?? null;
-    await doors.keep({ source: 'whatsapp', subject, body, from_ip });
+    await doors.keep({ source: 'whatsapp', subject, body: to_keep, from_ip });
   }
   return c.text('OK');
 }
@@ -69,26 +87,90 @@ function read(body: string): WhatsAppWebhook | undefined {
   }
 }
 
+const sms_forms = { sms: InboundSms, sms_delivery: DeliveryReport, sms_optout: OptOut } as const;
+
+async function sms(
+  c: Context,
+  doors: ConversationDoors,
+  source: keyof typeof sms_forms,
+): Promise<Response> {
+  const bytes = Buffer.from(await c.req.arrayBuffer());
+  const body = bytes.toString('utf8');
+  const { from_ip } = doors.sourceOf(c);
+  const form = sms_forms[source].safeParse(readForm(body));
+  if (!form.success || body.includes('\0')) {
+    await keepRejected(doors.db, { source, reason: 'not such a form', body: bytes, from_ip });
+    return c.text('Not the form that was expected', 400);
+  }
+  if (source === 'sms') {
+    const { from } = InboundSms.parse(readForm(body));
+    const to_keep = await withoutUnaskedDigits(doors.db, doors.house, body);
+    await doors.keep({ source, subject: from, body: to_keep, from_ip });
+  } else await doors.keep_report({ source, subject: null, body, from_ip });
+  return c.text('OK');
+}
+
 // Always 200 and a sentence: anything else ends the session with the network's own error.
-async function ussd(c: Context, doors: ConversationDoors): Promise<Response> {
+async function ussd(c: Context, doors: ConversationDoors, gateway: UssdGateway): Promise<Response> {
+  const reply = ({ words, over }: Said) => {
+    const { body, type } = gateway.reply(words, over);
+    return c.body(body, 200, { 'content-type': `${type}; charset=UTF-8` });
+  };
   try {
-    const form = await c.req.parseBody();
-    const request = UssdRequest.safeParse(form);
-    if (!request.success) {
-      return c.text(ussdReply('Sorry, we could not read that. Please dial again.', true));
-    }
-    const { from_ip } = doors.sourceOf(c);
-    const said = await answerUssd(doors.db, doors.house, doors.key, request.data, from_ip);
-    return c.text(ussdReply(said.words, said.over));
+    const press = gateway.read(await c.req.parseBody());
+    if (!press)
+      return reply({ words: 'Sorry, we could not read that. Please dial again.', over: true });
+    return reply(await inTime(doors, { press, ...doors.sourceOf(c) }));
   } catch (error) {
     log.error({ error: messageOf(error) }, 'a USSD request failed');
-    return ussdSorry(c);
+    return reply({ words: ussd_sorry, over: true });
   }
 }
 
+// Who waits is told in time that the answer comes by SMS; what is ready later goes there. What is
+// being committed at that moment is waited for, as long as the gateway waits. What has not even
+// begun, since the database says nothing or another turn of theirs is not over, is not begun.
+async function inTime(
+  doors: ConversationDoors,
+  it: { press: KeyPress; from_ip: string | null },
+): Promise<Said> {
+  const { db, house, key, ussd_deadline_ms } = doors;
+  const patience: Patience = { late: false, gone: false, nearly_done: false };
+  const answering = answerUssd(db, house, key, { ...it, patience });
+  let bell: NodeJS.Timeout | undefined;
+  const in_time = await Promise.race([
+    answering,
+    new Promise<undefined>((done) => {
+      bell = setTimeout(() => done(undefined), ussd_deadline_ms);
+    }),
+  ]).finally(() => clearTimeout(bell));
+  if (in_time || patience.nearly_done) return answering;
+  answering.catch((error: unknown) => {
+    log.error({ error: messageOf(error) }, 'a USSD request that took too long failed');
+  });
+  if (patience.language === undefined) {
+    patience.gone = true;
+    return { words: ussd_sorry, over: true };
+  }
+  patience.late = true;
+  return { words: wordsFor(house, 'slow', patience.language, 'ussd'), over: true };
+}
+
+// Without what was answered and shown, which the gateway sends along.
+async function ussdEvent(c: Context, doors: ConversationDoors): Promise<Response> {
+  const event = UssdEvent.safeParse(await c.req.parseBody());
+  if (!event.success) return c.text('Not the form that was expected', 400);
+  const { from_ip } = doors.sourceOf(c);
+  const body = JSON.stringify(event.data);
+  await doors.keep_report({ source: 'ussd_event', subject: null, body, from_ip });
+  return c.text('OK');
+}
+
+const ussd_sorry =
+  'Sorry, we have a problem on our side. Please dial again in a few minutes.\n' +
+  'Samahani, tuna tatizo. Tafadhali piga tena baada ya dakika chache.';
+
 /** What a phone shows when we cannot answer, whoever it is. */
 export function ussdSorry(c: Context): Response {
-  const sorry = 'Sorry, we have a problem on our side. Please dial again in a few minutes.';
-  const samahani = 'Samahani, tuna tatizo. Tafadhali piga tena baada ya dakika chache.';
-  return c.text(ussdReply(`${sorry}\n${samahani}`, true));
+  return c.text(africasTalking.reply(ussd_sorry, true).body);
 }

@@ -1,15 +1,33 @@
 import type { Db } from '../base/db.ts';
 import { messageOf, ProviderError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
-import { type Messages, renderMessage } from '../flow/messages.ts';
+import { toGsm7 } from '../flow/gsm7.ts';
+import {
+  type Messages,
+  messageTemplate,
+  type MessageTemplate,
+  renderMessage,
+} from '../flow/messages.ts';
+import type { House } from './house.ts';
+import type { Choices } from '../outbox/notify.ts';
+import { codeOf } from '../people/link.ts';
 import { firstName } from '../people/first-name.ts';
-import { type Leased, leaseMessages, recordSent, type Sent } from '../outbox/take.ts';
+import { type By, type Leased, leaseMessages, recordSent, type Sent } from '../outbox/take.ts';
+
+/** What leaves: words, and where they ask something, its choices. */
+export interface Outgoing {
+  text: string;
+  choices?: Choices | undefined;
+  /** The same as a template with its parameters, and whether nothing else may be sent now. */
+  template?: MessageTemplate | undefined;
+  cold?: boolean;
+}
 
 /**
- * Sends a text to a WhatsApp id and returns the provider's id of it. Throws ProviderError; what was
- * given up is `unknown`.
+ * Sends to a WhatsApp id or a number and returns the provider's id of it. Throws ProviderError;
+ * what was given up is `unknown`.
  */
-export type SendText = (to: string, text: string, give_up: AbortSignal) => Promise<string>;
+export type Send = (to: string, message: Outgoing, give_up: AbortSignal) => Promise<string>;
 
 const at_once = 20;
 // Meanwhile others may have become due.
@@ -19,8 +37,10 @@ const record_again_ms = 2_000;
 export interface Sending {
   db: Db;
   messages: Messages;
-  house: { values: Record<string, string> };
-  send: SendText;
+  house: Pick<House, 'values' | 'keyed'>;
+  whatsapp: Send;
+  /** Where there is an account for it. */
+  sms: Send | undefined;
 }
 
 /**
@@ -83,19 +103,40 @@ export async function sendOutbox(
 
 async function sendOne(it: Sending, message: Leased, give_up: AbortSignal): Promise<Sent> {
   const { id, attempts } = message;
-  if (message.whatsapp === null) {
-    return { id, attempts, outcome: 'never', error: 'this person has no WhatsApp address' };
-  }
+  const way = wayTo(it, message);
+  if (!way) return { id, attempts, by: null, outcome: 'never', error: nobodyThere(it, message) };
+  const { by, to, send } = way;
   try {
-    const provider_id = await it.send(message.whatsapp, wordsOf(it, message), give_up);
-    return { id, attempts, outcome: 'sent', provider_id };
+    const provider_id = await send(to, outgoing(it, message, by), give_up);
+    return { id, attempts, by, outcome: 'sent', provider_id };
   } catch (error) {
     const outcome = outcomeOf(error);
-    const fields = { outbox_id: String(id), attempts, error: messageOf(error) };
+    const fields = { outbox_id: String(id), attempts, by, error: messageOf(error) };
+    if (outcome === 'never' && by === 'whatsapp' && wayTo(it, { ...message, channel: 'sms' })) {
+      if (message.channel === null) return { ...fields, id, outcome: 'by_sms' };
+    }
     if (outcome === 'never') log.error(fields, 'message given up');
+    else if (outcome === 'unsure' && by === 'sms') log.error(fields, 'an SMS may have been sent');
     else log.warn(fields, 'message not sent yet');
-    return { id, attempts, outcome, error: messageOf(error) };
+    return { ...fields, id, outcome };
   }
+}
+
+/** By which channel this message goes now: WhatsApp where the person has it, else SMS. */
+function wayTo(it: Sending, { channel, whatsapp, msisdn }: Leased) {
+  if (channel !== 'sms' && whatsapp !== null) {
+    return { by: 'whatsapp', to: whatsapp, send: it.whatsapp } as const;
+  }
+  if (channel !== 'whatsapp' && msisdn !== null && it.sms) {
+    return { by: 'sms', to: msisdn, send: it.sms } as const;
+  }
+  return undefined;
+}
+
+function nobodyThere(it: Sending, { channel, msisdn }: Leased): string {
+  if (channel === 'whatsapp') return 'this person has no WhatsApp address';
+  if (msisdn === null) return 'this person has no number';
+  return it.sms ? 'this person has no address' : 'SMS is not set up';
 }
 
 function outcomeOf(error: unknown): 'later' | 'unsure' | 'never' {
@@ -103,11 +144,37 @@ function outcomeOf(error: unknown): 'later' | 'unsure' | 'never' {
   return error.outcome === 'retryable' ? 'later' : 'unsure';
 }
 
-function wordsOf({ messages, house }: Sending, message: Leased): string {
-  if (message.template === null) return message.words ?? '';
+function outgoing(it: Sending, message: Leased, by: By): Outgoing {
+  const text = wordsOf(it, message, by);
+  if (by === 'sms') return { text: toGsm7(text) };
+  const { template, language, choices, warm } = message;
+  return {
+    text,
+    choices: choices ?? undefined,
+    cold: !warm,
+    ...(template === null
+      ? {}
+      : {
+          template: messageTemplate(it.messages, template, {
+            values: valuesOf(it, message),
+            language,
+            house: it.house.values,
+          }),
+        }),
+  };
+}
+
+function wordsOf(it: Sending, message: Leased, by: By): string {
   const { template, language } = message;
-  // People are greeted by the name that we know them by, before any that M-Pesa gives.
-  const name = firstName(message.name ?? '') || message.values['name'] || '';
-  const values = { ...message.values, name };
-  return renderMessage(messages, template, values, language, 'whatsapp', house.values);
+  if (template === null) return message.words ?? '';
+  return renderMessage(it.messages, template, valuesOf(it, message), language, by, it.house.values);
+}
+
+// People are greeted by the name that we know them by, before any that M-Pesa gives. A code is in
+// no row: it is made here, from what it is the code of.
+function valuesOf({ house }: Sending, { name, values }: Leased): Record<string, string> {
+  const { code_of, ...others } = values;
+  const code: Record<string, string> =
+    code_of === undefined ? {} : { code: codeOf(house.keyed, code_of) };
+  return { ...others, ...code, name: firstName(name ?? '') || values['name'] || '' };
 }

@@ -1,30 +1,44 @@
 import { sql } from 'kysely';
-import { clock } from '../base/clock.ts';
 import { type Tx, inSavepoint, isPassing } from '../base/db.ts';
-import { messageOf, Refusal } from '../base/errors.ts';
+import { assert, messageOf, Refusal } from '../base/errors.ts';
 import { log } from '../base/log.ts';
-import type { Actions, Actor, Channel } from '../flow/action.ts';
+import type { Actor, Channel } from '../flow/action.ts';
 import type { Flows } from '../flow/load.ts';
-import type { Session, StepEvent } from '../flow/session.ts';
-import { awaitsSecret, dial, hear, settle, type Context, type Turn } from '../flow/step.ts';
+import { isStop } from '../flow/navigation.ts';
+import {
+  type Choices,
+  type Heard as Input,
+  type Session,
+  type StepEvent,
+} from '../flow/session.ts';
+import {
+  awaitsSecret,
+  type Context,
+  dial,
+  hear,
+  settle,
+  takesDigits,
+  type Turn,
+  waitsForChoice,
+} from '../flow/step.ts';
+import { notify } from '../outbox/notify.ts';
 import { personById, setReminders } from '../people/find.ts';
 import { learnContents } from './contents.ts';
-
-/** What every conversation needs to know of the house. */
-export interface House {
-  flows: Flows;
-  actions: Actions;
-  /** Words that every text may use: shop, paybill, help, ussd. */
-  values: Record<string, string>;
-}
+import type { House } from './house.ts';
+import { handOver, passOn } from './handoff.ts';
 
 export interface Heard {
   actor: Actor;
   channel: Channel;
-  /** What was written, keyed or chosen; empty for a fresh dial. */
-  text: string;
+  /** What was written, keyed, chosen or sent; empty for a fresh dial. */
+  input: Input;
   /** A new dial on USSD, which says nothing. */
   dialled?: boolean;
+  /**
+   * Nothing may be done with what was chosen but show it, and it must be a choice: throws DoesMore
+   * otherwise.
+   */
+  only_looks?: boolean;
   /** This turn's own name, unique for ever: what makes its actions once-only. */
   key: string;
 }
@@ -32,10 +46,40 @@ export interface Heard {
 export interface Said {
   words: string;
   over: boolean;
+  /** Whom it is said to, where who spoke is known by now to be another. */
+  person_id?: bigint;
+  /** Nothing is said: a person of the house answers here. */
+  silent?: true;
+  /** The question's choices, where the channel can show them as something to tap. */
+  choices?: Choices | undefined;
 }
 
 // More than any flow can run between two questions; a flow that would loop is refused at load.
 const most_actions_a_turn = 20;
+
+/** Thrown by a turn that was only to look. */
+export class DoesMore extends Error {}
+
+/**
+ * Writes down that a message is answered in this commit, and that its address was heard; false when
+ * it was answered before.
+ */
+export async function claimTurn(
+  tx: Tx,
+  it: { key: string; actor: Actor; inbox_id: bigint; kind: 'msisdn' | 'whatsapp'; from: string },
+): Promise<boolean> {
+  const { rows } = await sql`
+    with claimed as (
+      insert into turns (key, person_id, inbox_id) values (${it.key}, ${it.actor.id}, ${it.inbox_id})
+      on conflict do nothing returning 1
+    ), heard as (
+      update addresses set heard_at = now()
+      where kind = ${it.kind} and value = ${it.from} and exists (select from claimed)
+    )
+    select from claimed
+  `.execute(tx);
+  return rows.length > 0;
+}
 
 /**
  * One turn: the person's session takes one input, its actions run in this commit, each in a
@@ -43,35 +87,60 @@ const most_actions_a_turn = 20;
  * leave after the commit.
  */
 export async function takeTurn(tx: Tx, house: House, heard: Heard): Promise<Said> {
-  const session = await loadSession(tx, heard);
+  const { session, handed_over, now } = await loadSession(tx, heard);
+  if (handed_over && !isStop(heard.input)) return silence(tx, heard);
   if (session) await learnContents(tx, house.flows, session);
   const events: StepEvent[] = [];
-  let context = contextFor(house, heard, heard.actor, events);
+  let { actor } = heard;
+  let context = contextFor(house, heard, { actor, events, now });
   let turn = heard.dialled
     ? dial(house.flows, session, heard.key, context)
-    : hear(house.flows, session, heard.text, heard.key, context);
+    : hear(house.flows, session, heard.input, heard.key, context);
   for (let actions = 0; turn.next === 'act'; actions += 1) {
     if (actions === most_actions_a_turn) throw new Error(`Flow ${turn.session.flow} does not end`);
+    if (heard.only_looks && Object.keys(turn.input).length > 0) throw new DoesMore();
     const outcome = await runAction(tx, house, context.actor, turn);
-    // An action may have changed who the person is: their language, for one.
-    context = contextFor(house, heard, await personById(tx, heard.actor.id), events);
+    // An action may have changed who the person is: their language, or that we know them.
+    actor = await personById(tx, actor.id);
+    context = contextFor(house, heard, { actor, events, now });
     turn = settle(house.flows, turn.session, outcome, context);
   }
+  if (heard.only_looks && events.some(({ what }) => ['wrong', 'gave_up'].includes(what))) {
+    throw new DoesMore();
+  }
   if (turn.next === 'over' && turn.reminders) {
-    await setReminders(tx, heard.actor.id, turn.reminders);
+    await setReminders(tx, actor.id, turn.reminders);
+  }
+  if (turn.next === 'over' && turn.handoff) await handOver(tx, { ...heard, actor });
+  if (turn.next === 'over' && turn.copy !== undefined) {
+    await notify(tx, [
+      { key: `copy:${heard.key}`, person_id: actor.id, words: turn.copy, channel: 'sms' },
+    ]);
   }
   const next = turn.next === 'wait' ? turn.session : undefined;
-  await saveSession(tx, house.flows, heard, { session: next, events });
-  return { words: turn.words, over: turn.next === 'over' };
+  if (actor.id !== heard.actor.id) await saveSession(tx, house.flows, heard, noSession);
+  await saveSession(tx, house.flows, { ...heard, actor }, { session: next, events });
+  const choices = turn.next === 'wait' ? turn.choices : undefined;
+  const known_as = actor.id === heard.actor.id ? {} : { person_id: actor.id };
+  return { words: turn.words, over: turn.next === 'over', choices, ...known_as };
+}
+
+/** Whether what waits for this person here is to be chosen, not typed. */
+export async function awaitsChoice(
+  tx: Tx,
+  { flows }: House,
+  heard: Pick<Heard, 'actor' | 'channel'>,
+): Promise<boolean> {
+  const { session } = await loadSession(tx, heard);
+  return session !== undefined && waitsForChoice(flows, session);
 }
 
 function contextFor(
   { values }: House,
   { channel }: Heard,
-  actor: Actor,
-  events: StepEvent[],
+  it: { actor: Actor; events: StepEvent[]; now: Date },
 ): Context {
-  return { actor, channel, now: clock.now(), values, tell: (event) => events.push(event) };
+  return { actor: it.actor, channel, now: it.now, values, tell: (event) => it.events.push(event) };
 }
 
 type Outcome = { value: unknown } | { refusal: string };
@@ -85,7 +154,7 @@ async function runAction(
   const action = house.actions[turn.action];
   if (!action) throw new Error(`There is no action ${turn.action}`);
   try {
-    const call = { actor, input: turn.input, key: turn.key };
+    const call = { actor, input: turn.input, key: turn.key, keyed: house.keyed };
     // What it did not declare goes no further, and what it declared wrongly is its own failure.
     const run = async () => action.output.parse(await action.run(tx, call));
     return { value: await inSavepoint(tx, run) };
@@ -101,14 +170,31 @@ async function runAction(
   }
 }
 
-async function loadSession(tx: Tx, { actor, channel }: Heard): Promise<Session | undefined> {
-  const row = await tx
-    .selectFrom('sessions')
-    .select('body')
-    .where('person_id', '=', actor.id)
-    .where('channel', '=', channel)
-    .executeTakeFirst();
-  return row ? (row.body as unknown as Session) : undefined;
+// In a chat that a person of the house has taken over, what is written goes to them.
+const noSession = { session: undefined, events: [] };
+
+async function silence(tx: Tx, { actor, key, input }: Heard): Promise<Said> {
+  const text = typeof input === 'string' ? input : `(${input.type})`;
+  await passOn(tx, { actor, key, text });
+  await tx.updateTable('turns').set({ silent: true }).where('key', '=', key).execute();
+  return { words: '', over: true, silent: true };
+}
+
+// With the database's time: the clocks of two processes may be minutes apart, and what somebody
+// answers at the second would be late by what the first wrote down.
+async function loadSession(
+  tx: Tx,
+  { actor, channel }: Pick<Heard, 'actor' | 'channel'>,
+): Promise<{ session: Session | undefined; handed_over: boolean; now: Date }> {
+  const { rows } = await sql<{ now: Date; body: Session | null; handed_over: boolean }>`
+    select now(), (select body from sessions where person_id = ${actor.id} and channel = ${channel}) as body,
+      ${channel} <> 'ussd' and exists (
+        select from handoffs
+        where person_id = ${actor.id} and until > now() and given_back_at is null) as handed_over
+  `.execute(tx);
+  const [row] = rows;
+  assert(row, 'one row without a table');
+  return { ...row, session: row.body ?? undefined };
 }
 
 // One statement: every key press comes through here.
@@ -133,9 +219,11 @@ async function saveSession(
   }
   await sql`
     ${noted}
-    insert into sessions (person_id, channel, body, awaits_secret)
-    values (${actor.id}, ${channel}, ${JSON.stringify(session)}, ${awaitsSecret(flows, session)})
+    insert into sessions (person_id, channel, body, awaits_secret, takes_digits)
+    values (${actor.id}, ${channel}, ${JSON.stringify(session)}, ${awaitsSecret(flows, session)},
+            ${takesDigits(flows, session)})
     on conflict (person_id, channel) do update
-    set body = excluded.body, awaits_secret = excluded.awaits_secret, updated_at = now()
+    set body = excluded.body, awaits_secret = excluded.awaits_secret,
+        takes_digits = excluded.takes_digits, updated_at = now()
   `.execute(tx);
 }

@@ -1,10 +1,13 @@
 import { sql } from 'kysely';
-import { type Db, type Tx, inTransaction } from '../base/db.ts';
+import { Busy, type Db, type Tx, inSavepoint, inTransaction } from '../base/db.ts';
 import { sha256 } from '../base/secrets.ts';
-import { heardNow, newAnswer, type UssdRequest } from '../channels/ussd/africas-talking.ts';
-import type { Actor } from '../flow/action.ts';
+import type { KeyPress } from '../channels/ussd/gateway.ts';
+import type { Actor, Language } from '../flow/action.ts';
+import { isPinLike } from '../flow/step.ts';
+import { notify } from '../outbox/notify.ts';
 import { lockPersonAt } from '../people/find.ts';
-import { type House, type Said, takeTurn } from './turn.ts';
+import { awaitsChoice, DoesMore, type Said, takeTurn } from './turn.ts';
+import { type House, wordsFor } from './house.ts';
 
 interface GatewaySession {
   turn: number;
@@ -14,42 +17,97 @@ interface GatewaySession {
   over: boolean;
 }
 
+/** What whoever waits for an answer and whoever makes it tell each other. */
+export interface Patience {
+  /** Nobody waits any more: the phone was told that the answer comes by SMS. */
+  late: boolean;
+  /** Nobody waits any more: the phone was told to dial again, and nothing is to be done. */
+  gone: boolean;
+  /** The answer is being committed, and worth waiting for. */
+  nearly_done: boolean;
+  /** Whom the words are for, once that is known. */
+  language?: Language;
+}
+
+export interface Pressed {
+  press: KeyPress;
+  from_ip: string | null;
+  patience: Patience;
+}
+
 /**
  * One key press on USSD, answered in the request itself: the request without its secrets, the turn
- * and its answer in one commit. The same request again gets the same answer.
+ * and its answer in one commit. The same request again gets the same answer. What is ready when
+ * nobody waits any more goes by SMS.
  */
 export async function answerUssd(
   db: Db,
   house: House,
   key: string,
-  request: UssdRequest,
-  from_ip: string | null,
+  pressed: Pressed,
 ): Promise<Said> {
+  const { press, patience } = pressed;
   return inTransaction(db, async (tx) => {
-    const actor = await lockPersonAt(tx, 'msisdn', request.phoneNumber);
-    const before = await loadGatewaySession(tx, request.sessionId, actor);
-    const now = newAnswer(key, request, before);
+    const actor = await lockPersonAt(tx, 'msisdn', press.msisdn);
+    if (patience.gone) throw new Busy();
+    patience.language = actor.language;
+    const before = await loadGatewaySession(tx, press.session, actor);
+    const now = press.newAnswer(key, before);
     if (before && now.kind === 'repeat') return { words: before.reply, over: before.over };
 
     const text = now.kind === 'answer' ? now.text : '';
-    const secret = now.kind === 'answer' && (await awaitsSecret(tx, actor));
+    const secret = now.kind === 'answer' && (await maybeSecret(tx, actor, text));
     const turn = (before?.turn ?? 0) + 1;
-    await keepRequest(tx, request, {
-      turn,
-      answer: secret ? null : text,
-      hash: heardNow(key, request),
-      from_ip,
-    });
-    const said = await takeTurn(tx, house, {
-      actor,
-      channel: 'ussd',
-      text,
-      dialled: now.kind === 'dialled',
-      key: `ussd:${request.sessionId}:${turn}`,
-    });
-    await saveGatewaySession(tx, key, request, actor, turn, said);
+    await keepRequest(tx, key, pressed, { turn, answer: secret ? null : text });
+    const turn_key = `ussd:${press.session}:${turn}`;
+    const heard = { actor, channel: 'ussd' as const, input: text, key: turn_key };
+    let said = await takeTurn(tx, house, { ...heard, dialled: now.kind === 'dialled' });
+    if (now.kind === 'dialled')
+      said = await pickAlong(tx, house, heard, { picks: now.picks, said });
+    patience.nearly_done = !patience.late;
+    if (patience.late) said = await sayLater(tx, house, heard, said);
+    await saveGatewaySession(tx, key, press, actor, turn, said);
     return said;
   });
+}
+
+/**
+ * Chooses what was dialled along with the code, as far as that only shows something: it stops
+ * before whatever is to be typed, and before whatever would be done with what was chosen.
+ */
+async function pickAlong(
+  tx: Tx,
+  house: House,
+  heard: { actor: Actor; channel: 'ussd'; key: string },
+  { picks, said }: { picks: string[]; said: Said },
+): Promise<Said> {
+  let shown = said;
+  for (const [index, input] of picks.entries()) {
+    if (shown.over || !(await awaitsChoice(tx, house, heard))) break;
+    const key = `${heard.key}:${index + 1}`;
+    try {
+      shown = await inSavepoint(tx, () =>
+        takeTurn(tx, house, { ...heard, input, key, only_looks: true }),
+      );
+    } catch (error) {
+      if (error instanceof DoesMore) break;
+      throw error;
+    }
+  }
+  return shown;
+}
+
+async function sayLater(
+  tx: Tx,
+  house: House,
+  { actor, key }: { actor: Actor; key: string },
+  said: Said,
+): Promise<Said> {
+  const go_on = said.over ? '' : `\n${wordsFor(house, 'dial_on', actor.language, 'ussd')}`;
+  await notify(tx, [
+    { key: `late:${key}`, person_id: actor.id, words: said.words + go_on, channel: 'sms' },
+  ]);
+  return { words: wordsFor(house, 'slow', actor.language, 'ussd'), over: true };
 }
 
 async function loadGatewaySession(
@@ -66,39 +124,36 @@ async function loadGatewaySession(
   return row;
 }
 
-async function awaitsSecret(tx: Tx, actor: Actor): Promise<boolean> {
+// What was asked for as a secret, and digits that nobody asked for: they may be a PIN.
+async function maybeSecret(tx: Tx, actor: Actor, text: string): Promise<boolean> {
   const row = await tx
     .selectFrom('sessions')
-    .select('awaits_secret')
+    .select(['awaits_secret', 'takes_digits'])
     .where('person_id', '=', actor.id)
     .where('channel', '=', 'ussd')
     .executeTakeFirst();
-  return row?.awaits_secret ?? false;
+  return row?.awaits_secret === true || (isPinLike(text) && row?.takes_digits !== true);
 }
 
-// Not the request as it came: its `text` repeats every earlier answer, secrets included.
+// Not the request as it came: its `text` may repeat every earlier answer, secrets included.
 async function keepRequest(
   tx: Tx,
-  request: UssdRequest,
-  it: {
-    turn: number;
-    answer: string | null;
-    hash: { text_length: number; text_hash: string };
-    from_ip: string | null;
-  },
+  key: string,
+  { press, from_ip }: Pressed,
+  { turn, answer }: { turn: number; answer: string | null },
 ): Promise<void> {
   const body = JSON.stringify({
-    session: request.sessionId,
-    turn: it.turn,
-    phone: request.phoneNumber,
-    code: request.serviceCode,
-    network: request.networkCode,
-    ...it.hash,
-    ...(it.answer === null ? {} : { answer: it.answer }),
+    session: press.session,
+    turn,
+    phone: press.msisdn,
+    code: press.code,
+    network: press.network,
+    ...press.heardNow(key),
+    ...(answer === null ? {} : { answer }),
   });
   await sql`
     insert into inbox (source, body, body_hash, from_ip, state, done_at)
-    values ('ussd', ${body}, ${sha256(body)}, ${it.from_ip}::inet, 'done', now())
+    values ('ussd', ${body}, ${sha256(body)}, ${from_ip}::inet, 'done', now())
     on conflict (source, body_hash) do nothing
   `.execute(tx);
 }
@@ -106,15 +161,15 @@ async function keepRequest(
 async function saveGatewaySession(
   tx: Tx,
   key: string,
-  request: UssdRequest,
+  press: KeyPress,
   actor: Actor,
   turn: number,
   said: Said,
 ): Promise<void> {
-  const heard = heardNow(key, request);
+  const heard = press.heardNow(key);
   await sql`
     insert into ussd_sessions (gateway_id, person_id, turn, text_length, text_hash, reply, over)
-    values (${request.sessionId}, ${actor.id}, ${turn}, ${heard.text_length}, ${heard.text_hash},
+    values (${press.session}, ${actor.id}, ${turn}, ${heard.text_length}, ${heard.text_hash},
             ${said.words}, ${said.over})
     on conflict (gateway_id) do update set
       person_id = excluded.person_id, turn = excluded.turn, text_length = excluded.text_length,

@@ -8,10 +8,17 @@ import {
   type WhatsAppMessage,
   WhatsAppWebhook,
 } from '../channels/whatsapp-cloud/payloads.ts';
+import { readTap } from '../channels/whatsapp-cloud/content.ts';
+import { normal } from '../flow/definition.ts';
+import type { Actor } from '../flow/action.ts';
+import type { Heard } from '../flow/session.ts';
+import { isPinLike } from '../flow/step.ts';
 import { drainInbox, type Kept } from '../inbox/take.ts';
-import { notify } from '../outbox/notify.ts';
+import { type Choices, notify } from '../outbox/notify.ts';
 import { lockPersonAt } from '../people/find.ts';
-import { type House, takeTurn } from './turn.ts';
+import { answerAsPerson } from './handoff.ts';
+import { claimTurn, type Said, takeTurn } from './turn.ts';
+import type { House } from './house.ts';
 
 /**
  * Answers the WhatsApp messages that wait in the inbox, a person's in the order they came, in
@@ -41,20 +48,61 @@ async function answerAll(
   for (const message of messages) {
     const actor = await lockPersonAt(tx, 'whatsapp', message.from, message.name);
     const key = `whatsapp:${message.id}`;
-    const { numInsertedOrUpdatedRows } = await tx
-      .insertInto('turns')
-      .values({ key, person_id: actor.id, inbox_id })
-      .onConflict((conflict) => conflict.doNothing())
-      .executeTakeFirstOrThrow();
-    if (numInsertedOrUpdatedRows === 0n) continue;
-    const said = await takeTurn(tx, house, {
-      actor,
-      channel: 'whatsapp',
-      text: message.text ?? '',
-      key,
-    });
-    await notify(tx, [{ key: `turn:${key}`, person_id: actor.id, words: said.words }]);
+    const { from } = message;
+    if (!(await claimTurn(tx, { key, actor, inbox_id, kind: 'whatsapp', from }))) continue;
+    const said =
+      (await asPerson(tx, house, actor, message)) ??
+      (await takeTurn(tx, house, {
+        actor,
+        channel: 'whatsapp',
+        input: await inputOf(tx, actor.id, message),
+        key,
+      }));
+    if (said.silent) continue;
+    const { words, choices, person_id = actor.id } = said;
+    await notify(tx, [{ key: `turn:${key}`, person_id, words, choices, channel: 'whatsapp' }]);
   }
+}
+
+async function asPerson(
+  tx: Tx,
+  house: House,
+  actor: Actor,
+  { id, answers, text }: WhatsAppMessage,
+): Promise<Said | undefined> {
+  if (answers === null) return undefined;
+  const it = { actor, key: `whatsapp:${id}`, answers, text: text ?? '' };
+  const words = await answerAsPerson(tx, house, it);
+  return words === undefined ? undefined : { words, over: true };
+}
+
+/** What a message says to the conversation: a tap, a thing, or words. */
+async function inputOf(tx: Tx, person_id: bigint, message: WhatsAppMessage): Promise<Heard> {
+  const tap = message.tapped === null ? undefined : readTap(message.tapped);
+  if (tap) return { type: 'tap', ...tap };
+  if (message.sent) return message.sent;
+  const text = message.text ?? '';
+  return message.answers === null ? text : ((await quotedChoice(tx, person_id, message)) ?? text);
+}
+
+// "1" below a quoted question is an answer to that one, and not to the last.
+async function quotedChoice(
+  tx: Tx,
+  person_id: bigint,
+  { answers, text }: WhatsAppMessage,
+): Promise<Heard | undefined> {
+  const row = await tx
+    .selectFrom('outbox')
+    .select('choices')
+    .where('provider_id', '=', answers)
+    .where('person_id', '=', person_id)
+    .executeTakeFirst();
+  const choices = row?.choices as Choices | null | undefined;
+  const said = normal(text ?? '');
+  const chosen = choices?.options.find(
+    ({ label }, index) => said === String(index + 1) || said === normal(label),
+  );
+  return chosen && choices ? { type: 'tap', at: choices.at, id: chosen.id } : undefined;
 }
 
 // What could be a PIN or a code, were it asked for.
@@ -65,7 +113,8 @@ const longest_wait_ms = 2_000;
  * Takes a webhook in which somebody answers a question for a PIN or a code. Such an answer is in no
  * row: it is used here, in the request, and what is kept of the webhook has it cut out. A webhook
  * that was answered already is taken too, and kept no second time, since its secret is not awaited
- * any more. False: keep it.
+ * any more. Otherwise returns what to keep: the webhook, with zeros for digits that nobody asked
+ * for, since they may be a PIN too.
  */
 export async function takeSecretAnswers(
   db: Db,
@@ -73,15 +122,18 @@ export async function takeSecretAnswers(
   webhook: WhatsAppWebhook,
   body: string,
   from_ip: string | null,
-): Promise<boolean> {
+): Promise<string | undefined> {
   const messages = messagesOf(webhook);
   const suspect = messages.filter((m) => like_a_secret.test(m.text ?? ''));
   if (suspect.length > 0) await finishEarlierTurns(db, house);
-  const { answered, awaited } = await lookAhead(db, messages);
-  if (messages.length > 0 && answered.size === messages.length) return true;
+  const { answered, awaited, typing } = await lookAhead(db, messages);
+  if (messages.length > 0 && answered.size === messages.length) return undefined;
   // Beside others, it may answer what one of those leads to, or be one that was answered before.
   const among_others = suspect.length > 0 && messages.length > 1;
-  if (awaited.size === 0 && !among_others) return false;
+  if (awaited.size === 0 && !among_others) {
+    const unasked = messages.filter((m) => isPinLike(m.text ?? '') && !typing.has(m.from));
+    return unasked.length === 0 ? body : withZeros(body, new Set(unasked.map((m) => m.id)));
+  }
   const cut = messages.filter(
     (m) => awaited.has(m.from) || answered.has(m.id) || (among_others && suspect.includes(m)),
   );
@@ -97,7 +149,7 @@ export async function takeSecretAnswers(
     assert(row, 'an inserted row has an id');
     await answerAll(tx, house, row.id, messages);
   });
-  return true;
+  return undefined;
 }
 
 // What was written just before may be what leads to the question: it is answered first, and what
@@ -113,17 +165,25 @@ async function finishEarlierTurns(db: Db, house: House): Promise<void> {
 async function lookAhead(
   db: Db,
   messages: WhatsAppMessage[],
-): Promise<{ answered: Set<string>; awaited: Set<string> }> {
+): Promise<Record<'answered' | 'awaited' | 'typing', Set<string>>> {
   const keys = messages.map((m) => `whatsapp:${m.id}`);
-  const { rows } = await sql<{ answered: string[]; awaited: string[] }>`
+  const { rows } = await sql<Record<'answered' | 'awaited' | 'typing', string[]>>`
+    with waiting as (
+      select a.value, s.awaits_secret, s.takes_digits
+      from addresses a join sessions s on s.person_id = a.person_id
+      where s.channel = 'whatsapp' and a.kind = 'whatsapp'
+        and a.value = any(${messages.map((m) => m.from)}::text[])
+    )
     select array(select substr(key, 10) from turns where key = any(${keys}::text[])) as answered,
-           array(
-             select a.value from addresses a join sessions s on s.person_id = a.person_id
-             where s.channel = 'whatsapp' and s.awaits_secret
-               and a.kind = 'whatsapp' and a.value = any(${messages.map((m) => m.from)}::text[])
-           ) as awaited
+           array(select value from waiting where awaits_secret) as awaited,
+           array(select value from waiting where takes_digits) as typing
   `.execute(db);
-  return { answered: new Set(rows[0]?.answered), awaited: new Set(rows[0]?.awaited) };
+  const [found] = rows;
+  return {
+    answered: new Set(found?.answered),
+    awaited: new Set(found?.awaited),
+    typing: new Set(found?.typing),
+  };
 }
 
 /** The webhook with what these messages say cut out, however it was written. */
@@ -131,5 +191,14 @@ function withoutTexts(body: string, ids: ReadonlySet<string>): string {
   return JSON.stringify(JSON.parse(body), function cut(this: unknown, key: string, value: unknown) {
     const id = typeof this === 'object' && this !== null && 'id' in this ? String(this.id) : '';
     return ids.has(id) && !['from', 'id', 'timestamp', 'type'].includes(key) ? '[cut]' : value;
+  });
+}
+
+/** The webhook with zeros for the digits of these messages' texts. */
+function withZeros(body: string, ids: ReadonlySet<string>): string {
+  return JSON.stringify(JSON.parse(body), function cut(this: unknown, key: string, value: unknown) {
+    const id = typeof this === 'object' && this !== null && 'id' in this ? String(this.id) : '';
+    if (!ids.has(id) || key !== 'text') return value;
+    return JSON.parse(JSON.stringify(value).replace(/\d/g, '0')) as unknown;
   });
 }

@@ -37,6 +37,8 @@ export interface ActionCall<Input> {
    * once-only.
    */
   key: string;
+  /** A hash that only this installation can make, for codes that are kept nowhere. */
+  keyed: (purpose: string, text: string) => string;
 }
 
 /**

@@ -2,8 +2,8 @@ import { eatDate } from '../base/clock.ts';
 import { centsFromDecimal, centsFromTyped, decimalFromCents } from '../base/money.ts';
 import { msisdnFrom } from '../base/phone.ts';
 import { type AskStep, type AskType, type Limit, normal, type SentType } from './definition.ts';
-import { type Choice, choicesOf, labelsOf } from './screen.ts';
-import { type Heard, type Place, type Session, valueAt, viewOf } from './session.ts';
+import { type Choice, choicesOf, labelsOf, questionTag } from './screen.ts';
+import { type Heard, type Place, type Session, type Tap, valueAt, viewOf } from './session.ts';
 import { compared } from './words.ts';
 
 /** What a person's words mean as an answer to the question that waits. */
@@ -14,7 +14,9 @@ type Understood =
   /** No answer, and it costs a try; `note` is the shared text that says why. */
   | { kind: 'wrong'; note: string }
   /** Nothing was said that could be an answer: the question stays as it is. */
-  | { kind: 'nothing' };
+  | { kind: 'nothing' }
+  /** It answers a question that was asked before this one. */
+  | { kind: 'earlier' };
 
 export function understand(
   place: Place,
@@ -22,7 +24,11 @@ export function understand(
   step: AskStep,
   heard: Heard,
 ): Understood {
-  if (typeof heard !== 'string') return sentAnswer(step, heard);
+  if (typeof heard !== 'string') {
+    return heard.type === 'tap'
+      ? tappedAnswer(place, session, step, heard)
+      : sentAnswer(step, heard);
+  }
   const text = heard;
   if (text.trim() === '') return { kind: 'nothing' };
   return step.answers.of === 'typed'
@@ -30,7 +36,18 @@ export function understand(
     : chosenAnswer(place, session, step, text);
 }
 
-function sentAnswer({ answers }: AskStep, heard: Exclude<Heard, string>): Understood {
+function tappedAnswer(place: Place, session: Session, step: AskStep, tap: Tap): Understood {
+  if (tap.at !== questionTag(place, session, step)) return { kind: 'earlier' };
+  const choice = choicesOf(place, session, step).find((it) => it.id === tap.id);
+  return choice ? chose(choice) : { kind: 'earlier' };
+}
+
+function chose(choice: Choice): Understood {
+  if (choice.flow !== undefined) return { kind: 'flow', flow: choice.flow };
+  return { kind: 'value', value: choice.id, to: choice.to };
+}
+
+function sentAnswer({ answers }: AskStep, heard: Exclude<Heard, string | Tap>): Understood {
   if (answers.of !== 'typed') return { kind: 'wrong', note: 'not_understood' };
   if (answers.type === heard.type) return { kind: 'value', value: heard.value, to: undefined };
   return { kind: 'wrong', note: `wrong_${answers.type}` };
@@ -58,6 +75,7 @@ function typedAnswer(
 
 function limitValue(place: Place, session: Session, limit: Limit | undefined): string | undefined {
   if (!limit) return undefined;
+  if ('literal' in limit && limit.literal === 'today') return eatDate(place.ctx.now);
   const value = 'path' in limit ? valueAt(place, session, limit.path) : limit.literal;
   return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
 }
@@ -109,12 +127,31 @@ function dateFrom(text: string, now: Date): string | undefined {
   if (near !== undefined) return eatDate(new Date(now.getTime() + near * 24 * 60 * 60 * 1000));
   const iso = /^(\d{4})-(\d\d?)-(\d\d?)$/.exec(said);
   if (iso) return realDate(iso[1], Number(iso[2]), iso[3]);
-  const this_year = eatDate(now).slice(0, 4);
-  const numbers = /^(\d\d?)[/.-](\d\d?)(?:[/.-](\d{4}))?$/.exec(said);
-  if (numbers) return realDate(numbers[3] ?? this_year, Number(numbers[2]), numbers[1]);
-  const words = /^(\d\d?) ?([a-z]{3})[a-z]*\.?,?(?: (\d{4}))?$/.exec(said);
+  const numbers = /^(\d\d?)[/.-](\d\d?)(?:[/.-](\d{4}|\d\d))?$/.exec(said);
+  if (numbers) return nearDate(numbers[3], Number(numbers[2]), numbers[1], now);
+  const words =
+    /^(\d\d?)(?:st|nd|rd|th)? ?([a-z]{3})[a-z]*\.?,?(?: (\d{4}))?$/.exec(said) ??
+    swapped(/^([a-z]{3})[a-z]*\.? (\d\d?)(?:st|nd|rd|th)?,?(?: (\d{4}))?$/.exec(said));
   const month = words && month_numbers.get(words[2] ?? '');
-  return words && month ? realDate(words[3] ?? this_year, month, words[1]) : undefined;
+  return words && month ? nearDate(words[3], month, words[1], now) : undefined;
+}
+
+// "Feb 3" as "3 Feb".
+function swapped(words: RegExpExecArray | null): (string | undefined)[] | null {
+  return words && [words[0], words[2], words[1], words[3]];
+}
+
+const half_a_year_ms = 183 * 24 * 60 * 60 * 1000;
+
+// Of a date without a year the one that is nearest is meant: in December, 5 Jan is next year's.
+function nearDate(year: string | undefined, month: number, day = '', now: Date) {
+  if (year !== undefined) return realDate(year.length === 2 ? `20${year}` : year, month, day);
+  const this_year = Number(eatDate(now).slice(0, 4));
+  const dates = [this_year, this_year - 1, this_year + 1].flatMap((it) => {
+    return realDate(String(it), month, day) ?? [];
+  });
+  const far = (date: string) => Math.abs(Date.parse(date) - now.getTime());
+  return dates.find((date) => far(date) <= half_a_year_ms) ?? dates[0];
 }
 
 // A 31 February rolls over instead of failing, so the date is read back. There is no year 0, and
@@ -141,9 +178,7 @@ const meant: Readonly<Record<string, string>> = {
 function chosenAnswer(place: Place, session: Session, step: AskStep, text: string): Understood {
   const choices = choicesOf(place, session, step);
   const choice = chosen(choices, place, session, text);
-  if (choice?.flow !== undefined) return { kind: 'flow', flow: choice.flow };
-  if (choice) return { kind: 'value', value: choice.id, to: choice.to };
-  return { kind: 'wrong', note: 'not_understood' };
+  return choice ? chose(choice) : { kind: 'wrong', note: 'not_understood' };
 }
 
 /** By number, by id, by label in either language; a label that two share chooses neither. */
@@ -168,9 +203,9 @@ function chosen(
   return choices.find((choice) => choice.id === yes_or_no);
 }
 
-/** The least a limit's literal must be: a number, or a day. */
+/** The least a limit's literal must be: a number, or a day, which may be today. */
 export function isLimitLiteral(type: AskType, text: string): boolean {
-  if (type === 'date') return realDate(...dateParts(text)) !== undefined;
+  if (type === 'date') return text === 'today' || realDate(...dateParts(text)) !== undefined;
   return centsFromDecimal(text) !== undefined;
 }
 

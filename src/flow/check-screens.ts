@@ -246,6 +246,9 @@ export function longestValue({ path, format }: Slot, schema: z.ZodType): number 
       return '999.99'.length;
     case 'number':
       return '999,999'.length;
+    // Any number of lines: for a chat.
+    case 'lines':
+      return 2_000;
     case undefined:
       if (schema instanceof z.ZodNumber) return 5;
       if (schema instanceof z.ZodEnum)

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Actions, languages } from './action.ts';
 import { textsOf } from './check-ways.ts';
 import type { Draft } from './compile.ts';
-import { type DoStep, type Flow, house_names, type Step } from './definition.ts';
+import type { DoStep, Flow, Step } from './definition.ts';
 import {
   itemType,
   type Kind,
@@ -12,7 +12,7 @@ import {
   typeInside,
   valueNamesOf,
 } from './value-types.ts';
-import { type Path, slotsOf, type Text } from './words.ts';
+import { house_names, type Path, slotsOf, type Text } from './words.ts';
 
 /** Whether every value is there, and is what it is used for. */
 
@@ -29,6 +29,7 @@ export function checkValues(draft: Draft, actions: Actions): void {
   const { sure: set } = draft.flow;
   for (const step of draft.flow.steps.values()) {
     for (const use of usesOf(step)) checkUse(draft, actions, set.get(step.name), step, use);
+    checkLanguages(draft, step);
     if (step.kind === 'do') checkAction(draft, actions, step);
     if (step.kind === 'ask' && step.answers.of === 'list') checkLabel(draft, actions, step);
   }
@@ -137,7 +138,37 @@ function checkUse(
   if (!optional && !guarded && (!sure || found.type.optional))
     report(`"${sure ? name : root}" may not be set here`);
   const kind = kindOf(found.type.schema);
-  if (!fits(kind, takes)) report(`"${name}" is ${called[kind]}, which does not fit here`);
+  if (fits(kind, takes)) return;
+  const inside = takes === 'list' ? listsIn(found.type.schema, name) : [];
+  const instead = inside.length === 0 ? '' : `; a list in it is ${inside.join(', ')}`;
+  report(`"${name}" is ${called[kind]}, which does not fit here${instead}`);
+}
+
+function listsIn(schema: z.ZodType, name: string): string[] {
+  if (!(schema instanceof z.ZodObject)) return [];
+  return Object.entries(schema.shape).flatMap(([key, part]) =>
+    part instanceof z.ZodType && kindOf(part) === 'list' ? [`${name}.${key}`] : [],
+  );
+}
+
+/** What one language says and the other does not: a translator has left it out. */
+function checkLanguages({ source }: Draft, step: Step): void {
+  const texts =
+    step.kind === 'ask'
+      ? textsOf(step)
+      : 'words' in step
+        ? [{ text: step.words, keys: [step.kind] }]
+        : [];
+  for (const { text, keys } of texts)
+    for (const [language, other] of [languages, [...languages].reverse()]) {
+      const here = new Set(slotsOf(text[language]).map(({ path }) => path.join('.')));
+      const missing = slotsOf(text[other]).find(({ path }) => !here.has(path.join('.')));
+      if (missing)
+        source.report(
+          ['steps', step.name, ...keys, language],
+          `{${missing.path.join('.')}} is in ${other} and not here`,
+        );
+    }
 }
 
 function isRightBehind(flow: Flow, root: string, step: Step): boolean {

@@ -1,5 +1,6 @@
 import type { Draft } from './compile.ts';
 import type { AskStep, Step } from './definition.ts';
+import { nearest } from './guess.ts';
 import type { Text } from './words.ts';
 import { type Way, waysFrom } from './ways.ts';
 
@@ -21,7 +22,9 @@ function checkTargets(draft: Draft, step: Step, shared: ReadonlyMap<string, Text
     const at = ['steps', step.name, ...keys];
     if (to !== undefined && !names.has(to) && !told.has(at.join('.'))) {
       told.add(at.join('.'));
-      source.report(at, `there is no step "${to}"`);
+      const meant = nearest(to, names);
+      const guess = meant === undefined ? '' : `; "${meant}" is nearest`;
+      source.report(at, `there is no step "${to}"${guess}`);
     }
   }
   const skipped = (step.on || step.when) && step.follows === undefined;

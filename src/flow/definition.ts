@@ -32,9 +32,6 @@ export type AskType = (typeof ask_types)[number];
 /** What is sent rather than typed, and so can be answered on WhatsApp only. */
 export type SentType = (typeof sent_types)[number];
 
-/** Values of the house that every text may use. */
-export const house_names = ['shop', 'paybill', 'help', 'ussd'] as const;
-
 const name_pattern = /^[a-z][a-z0-9_]*$/;
 const Name = z.string().regex(name_pattern, 'a name is written like_this1');
 const Target = z
@@ -87,7 +84,7 @@ export const step_shapes = {
       .record(
         Name,
         z
-          .string()
+          .string('this is a path, never a value')
           .regex(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\??$/, 'this is a path, never a value'),
       )
       .optional(),
@@ -258,7 +255,14 @@ export const engine_texts = [
   'no_menu',
   'expired',
   'resumed',
+  'earlier',
+  'pin_typed',
+  'expired_tap',
+  'choose',
   'not_by_sms',
+  'handoff_off',
+  'slow',
+  'dial_on',
   'try_again',
   'nothing_here',
   'back',

@@ -7,14 +7,14 @@ import { checkValues } from './check-values.ts';
 import { checkWays } from './check-ways.ts';
 import { compileFlow, type Draft } from './compile.ts';
 import { readText } from './compile-step.ts';
-import { engine_texts, type Flow, type Flows, house_names, sent_types } from './definition.ts';
+import { engine_texts, type Flow, type Flows, sent_types } from './definition.ts';
 import { type Step, WordsText } from './definition.ts';
 import { guessFlow } from './guess.ts';
 import { isEnginesWord } from './navigation.ts';
 import { gsm7Length } from './gsm7.ts';
 import { ussd_page } from './render.ts';
 import { FlowFindings, readSource, type Source, shaped } from './source.ts';
-import { slotsOf, type Text } from './words.ts';
+import { house_names, slotsOf, type Text } from './words.ts';
 
 export { FlowFindings } from './source.ts';
 export type { Flows } from './definition.ts';
@@ -77,6 +77,8 @@ export function readEarlier(flows: Flows, name: string, content: string): Flow |
 // What a shared text may name besides the house's values.
 const own_slots = new Map([
   ['did_you_mean', ['word', 'meant']],
+  ['passed_on', ['who']],
+  ['given_back', ['who']],
   ['stopped', ['title', 'word']],
   ['stopped_ussd', ['title', 'word']],
 ]);

@@ -75,7 +75,7 @@ export function renderMessage(
   key: string,
   values: Readonly<Record<string, string | number>>,
   language: Language,
-  channel: Channel | 'sms',
+  channel: Channel,
   house: Readonly<Record<string, string>>,
   now?: Date,
 ): string {
@@ -95,7 +95,56 @@ export function renderMessage(
   return channel === 'whatsapp' ? words : plainCopy(words);
 }
 
+/**
+ * A message as WhatsApp's template: its name is the key, its parameters what stands in the text.
+ */
+export interface MessageTemplate {
+  name: string;
+  language: Language;
+  parameters: string[];
+}
+
+/**
+ * The message's parameters in the order of its text, as `templateText` numbers them. A value that
+ * is missing is a dash: a template has all of its lines.
+ */
+export function messageTemplate(
+  messages: Messages,
+  key: string,
+  it: {
+    values: Readonly<Record<string, string | number>>;
+    language: Language;
+    house: Readonly<Record<string, string>>;
+  },
+): MessageTemplate {
+  const lines = messages.get(key);
+  assert(lines, `there is a message ${key}`);
+  const { language } = it;
+  const all: Readonly<Record<string, unknown>> = { ...it.house, ...it.values };
+  const valueOf = ([name]: readonly string[]): unknown =>
+    name !== undefined && Object.hasOwn(all, name) ? all[name] : undefined;
+  const slots = lines.flatMap((line) => slotsOf(line[language]));
+  const text = (slot: (typeof slots)[number]): Text => ({ en: [slot], sw: [slot] });
+  const parameters = slots.map(
+    (slot) =>
+      fill(text(slot), { language, channel: 'whatsapp', now: undefined, valueOf }).trim() || '-',
+  );
+  return { name: key, language, parameters };
+}
+
+/** The text to have approved by Meta: each value is {{1}}, {{2}}, … */
+export function templateText(messages: Messages, key: string, language: Language): string {
+  let nth = 0;
+  const lines = (messages.get(key) ?? []).map((line) =>
+    line[language].map((part) => (typeof part === 'string' ? part : `{{${(nth += 1)}}}`)).join(''),
+  );
+  return lines.join('\n');
+}
+
 // Bold and pictures are WhatsApp's; a picture that began a line leaves no gap.
 function plainCopy(words: string): string {
-  return words.replaceAll('*', '').replace(/^ +/gm, '').replace(/ +$/gm, '');
+  return words.replace(bold, '$1$2').replace(/^ +/gm, '').replace(/ +$/gm, '');
 }
+
+// As WhatsApp decides it: *384*123456# stays as it is.
+const bold = /(^|[^\w*])\*(\S(?:[^*\n]*[^\s*])?)\*(?![\w*])/gm;

@@ -41,6 +41,11 @@ export function isGreeting(text: string): boolean {
   return greetings.has(normal(text).replace(/[!.?]+$/, ''));
 }
 
+/** STOP, which comes before everything. */
+export function isStop(heard: unknown): boolean {
+  return typeof heard === 'string' && by_word.get(normal(heard)) === 'stop';
+}
+
 /**
  * What of the engine's own was asked for. 0, 00 and 98 are keys on USSD and wherever numbers
  * choose; a question that takes typing on WhatsApp may be answered with them. `skip` counts where

@@ -1,6 +1,7 @@
 import { assert } from '../base/errors.ts';
+import { understand } from './answer.ts';
 import { type AskStep, isSecret, type Step } from './definition.ts';
-import { lastWords, waitingPages, wordsAbove } from './screen.ts';
+import { lastWords, tapsOf, waitingPages, wordsAbove } from './screen.ts';
 import {
   itemsOf,
   newSession,
@@ -109,7 +110,7 @@ export function run(
       case 'ask':
         if (step.answers.of === 'list' && itemsOf(place, here, step).length === 0)
           return end(place, here, 'nothing_here');
-        return wait(place, { ...here, page: 0 }, step);
+        return ask(place, { ...here, page: 0 }, step);
       case 'do': {
         const visits = session.visits + 1;
         const inputs = step.inputs.map((input) => {
@@ -126,6 +127,20 @@ export function run(
   }
 }
 
+// The first question may be answered already, by what was written along with the word that began
+// the flow.
+function ask(place: Place, here: Session, step: AskStep): Turn {
+  const { given, ...session } = here;
+  if (!given || isSecret(step)) return wait(place, session, step);
+  if (given.is_word && step.answers.of !== 'options') return wait(place, session, step);
+  const answer = understand(place, session, step, given.text);
+  if (answer.kind === 'value') {
+    return answered(place, session, step, answer.value, answer.to ?? step.next);
+  }
+  const note = given.is_word ? {} : { note: 'not_understood' };
+  return wait(place, { ...session, ...note }, step);
+}
+
 function isSkipped(place: Place, session: Session, step: Step): boolean {
   if (step.on && !step.on.includes(place.ctx.channel)) return true;
   return step.when !== undefined && !holds(step.when, (path) => valueAt(place, session, path));
@@ -135,6 +150,7 @@ function isSkipped(place: Place, session: Session, step: Step): boolean {
 export function wait(place: Place, session: Session, step: AskStep): Turn {
   const pages = waitingPages(place, session, step);
   const page = Math.min(session.page, pages.length - 1);
+  const choices = tapsOf(place, session, step);
   return {
     next: 'wait',
     session: {
@@ -146,6 +162,7 @@ export function wait(place: Place, session: Session, step: AskStep): Turn {
       heard_at: place.ctx.now.toISOString(),
     },
     words: pages[page] ?? '',
+    ...(choices && pages.length === 1 ? { choices } : {}),
   };
 }
 

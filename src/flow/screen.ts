@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import { languages } from './action.ts';
 import type { AskStep } from './definition.ts';
 import { lastPage, pagesOf } from './render.ts';
-import { itemsOf, type Place, type Session, sharedText, viewOf } from './session.ts';
+import { type Choices, itemsOf, type Place, type Session, sharedText, viewOf } from './session.ts';
 import { fill, type Path, type Text, type View } from './words.ts';
 
 // 98 asks for the next page, so it can be nobody's number.
@@ -84,6 +85,43 @@ export function waitingPages(place: Place, session: Session, step: AskStep): str
     // Before a flow's first question there is the menu.
     can_go_back: session.trail.length > 0 || place.flow.name !== 'menu',
   });
+}
+
+// As many as WhatsApp shows in one list.
+const most_taps = 10;
+
+/** The choices of the waiting question as something to tap, where the channel can show them. */
+export function tapsOf(place: Place, session: Session, step: AskStep): Choices | undefined {
+  if (place.ctx.channel !== 'whatsapp') return undefined;
+  const choices = choicesOf(place, session, step);
+  if (choices.length === 0 || choices.length > most_taps) return undefined;
+  const view = viewOf(place, session);
+  return {
+    body: bodyOf(place, session, step, view),
+    open: fill(sharedText(place.flows, 'choose', place.ctx.channel), view),
+    at: questionTag(place, session, step),
+    options: choices.map((choice) => ({ id: choice.id, label: choice.label(view) })),
+  };
+}
+
+/** What a menu's taps are told by: they begin a flow, whenever that is. */
+export const menu_tag = 'menu';
+
+/**
+ * Tells the question as it is shown from every other: the same question about another amount is
+ * another.
+ */
+export function questionTag(place: Place, session: Session, step: AskStep): string {
+  if (step.answers.of === 'menu') return menu_tag;
+  const view = viewOf(place, session);
+  const shown = [
+    session.id,
+    place.flow.name,
+    step.name,
+    fill(step.ask, view),
+    ...choicesOf(place, session, step).map((choice) => `${choice.id} ${choice.label(view)}`),
+  ];
+  return createHash('sha256').update(shown.join('\n')).digest('hex').slice(0, 12);
 }
 
 // A question's own error stands in its place; what the engine says stands above it.

@@ -30,6 +30,11 @@ export interface Session {
   heard_at: string;
   /** What the engine has to say first: a shared text, or "error" for the question's own. */
   note?: string;
+  /**
+   * What was written along with the word that began the flow, for its first question; or that word
+   * itself, for options that are called so.
+   */
+  given?: { text: string; is_word: boolean };
   page: number;
   /** Questions answered before, oldest first, with what stood above them. */
   trail: { at: string; said: string[] }[];
@@ -38,8 +43,26 @@ export interface Session {
 /** A flow that called another, as it is gone on with. */
 export type Caller = Pick<Session, 'flow' | 'hash' | 'at' | 'values' | 'tries' | 'trail'>;
 
-/** What came from a person: words, or a thing that they sent. */
-export type Heard = string | { type: SentType; value: unknown };
+/** What came from a person: words, a thing that they sent, or a choice that they tapped. */
+export type Heard = string | { type: SentType; value: unknown } | Tap;
+
+/** A tapped choice, and the question under which it stood: it may be one of long ago. */
+export interface Tap {
+  type: 'tap';
+  at: string;
+  id: string;
+}
+
+/** A question's choices, for channels that show them as something to tap. */
+export interface Choices {
+  /** The words above them. */
+  body: string;
+  /** What opens them where they do not fit as buttons. */
+  open: string;
+  /** The question as it is shown, for telling its taps from another's. */
+  at: string;
+  options: { id: string; label: string }[];
+}
 
 /** Something that happened at a step: what is counted, and what tests ask for. */
 export interface StepEvent {
@@ -62,7 +85,7 @@ export interface Context {
 }
 
 export type Turn =
-  | { next: 'wait'; session: Session; words: string }
+  | { next: 'wait'; session: Session; words: string; choices?: Choices }
   | {
       next: 'act';
       session: Session;

@@ -51,7 +51,9 @@ export function readSource(file: string, text: string): Source {
     found.push({ line: Math.max(1, line), column: Math.max(1, col), message: said });
   };
   let data: unknown;
-  for (const error of doc.errors) add(error.pos[0], error.message);
+  // One slip makes many errors, and the first of them is where it is.
+  const [slip] = doc.errors;
+  if (slip) add(slip.pos[0], `${slip.message} (words with { } : , or # in them go in quotes)`);
   try {
     data = doc.errors.length === 0 ? doc.toJS() : undefined;
   } catch (error) {
@@ -129,7 +131,7 @@ function reportIssue(source: Source, base: Keys, issue: Issue, data: unknown): v
     const key = String(keys.at(-1) ?? '');
     const what = ['en', 'sw'].includes(key) ? 'translation' : 'key';
     source.report(keys, `missing ${what} "${key}"`);
-  } else source.report(keys, expected(issue));
+  } else source.report(keys, expected(issue, value));
 }
 
 const called = new Map<string, string>([
@@ -138,9 +140,15 @@ const called = new Map<string, string>([
   ['array', 'a list'],
   ['boolean', 'true or false'],
   ['int', 'a whole number'],
+  ['string', 'a text'],
 ]);
 
-function expected(issue: Issue): string {
+function expected(issue: Issue, value: unknown): string {
+  const bare = typeof value === 'number' || typeof value === 'boolean';
+  const own_words = !issue.message.startsWith('Invalid input');
+  if (issue.code === 'invalid_type' && own_words) return issue.message;
+  if (issue.code === 'invalid_type' && issue.expected === 'string' && bare)
+    return `this is a text, so it goes in quotes: '${value}'`;
   if (issue.code === 'invalid_type')
     return `this must be ${called.get(issue.expected) ?? `a ${issue.expected}`}`;
   if (issue.code === 'invalid_value') return `this must be one of ${issue.values.join(', ')}`;

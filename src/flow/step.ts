@@ -4,7 +4,7 @@ import { type AskStep, type Flow, type Flows, isSecret, normal, type Step } from
 import { nearest } from './guess.ts';
 import { type Command, commandIn, isGreeting } from './navigation.ts';
 import { answered, callerOf, end, refused, run, wait, withoutNote, wrong } from './run.ts';
-import { mayBegin } from './screen.ts';
+import { mayBegin, menu_tag } from './screen.ts';
 import { type Context, type Heard, newSession, type Place, tell } from './session.ts';
 import { type Session, type Turn } from './session.ts';
 import { contentOf, lateness, type Standing, standingOf } from './standing.ts';
@@ -27,6 +27,8 @@ export function hear(
   session_id: string,
   ctx: Context,
 ): Turn {
+  const tapped = tappedInMenu(flows, heard, ctx);
+  if (tapped !== undefined) return start(flows, tapped, session_id, ctx);
   if (!session) return firstWords(flows, heard, session_id, ctx);
   const standing = standingOf(flows, session, ctx);
   const step = standing && stepOf(standing);
@@ -72,6 +74,8 @@ function hearNow(
   switch (answer.kind) {
     case 'nothing':
       return wait(place, session, step);
+    case 'earlier':
+      return wait(place, { ...session, note: 'earlier', page: 0 }, step);
     case 'flow':
       return start(flows, answer.flow, session_id, ctx);
     case 'value':
@@ -79,10 +83,13 @@ function hearNow(
       return answered(place, session, step, answer.value, answer.to ?? step.next);
     case 'wrong': {
       if (typeof heard !== 'string') return wrong(place, session, step, answer.note);
-      const other = step.answers.of === 'typed' ? undefined : flows.starts.get(normal(heard));
-      if (other !== undefined) return startBy(flows, other, heard, session_id, ctx);
+      const other = step.answers.of === 'typed' ? undefined : beginningIn(flows, heard);
+      if (other) return startBy(flows, other, session_id, ctx);
       // Somebody who comes back the next day and says hello means no option.
       if (step.answers.of !== 'typed' && isGreeting(heard)) return menu(flows, session_id, ctx);
+      if (isPinLike(heard) && step.answers.of !== 'typed') {
+        return wait(place, { ...session, note: 'pin_typed', page: 0 }, step);
+      }
       const meant = flow.name === 'menu' ? meantBy(flows, heard, ctx) : undefined;
       if (meant !== undefined) return guess(place, session_id, heard, meant);
       return wrong(place, session, step, answer.note);
@@ -95,7 +102,7 @@ function hearLate(standing: Standing, step: AskStep, heard: Heard, session_id: s
   const { flows, flow, ctx } = standing.place;
   const over = lateness(standing) === 'over';
   const text = typeof heard === 'string' ? heard : '';
-  const wanted = commandIn(text, ctx.channel, undefined) ?? flows.starts.get(normal(text));
+  const wanted = commandIn(text, ctx.channel, undefined) ?? beginningIn(flows, text);
   if (wanted === undefined && !over && flow.idle.way === 'resume') return askAgain(standing, step);
   if (wanted === undefined && !over && flow.idle.way === 'restart') {
     return start(flows, flow.name, session_id, ctx);
@@ -144,11 +151,34 @@ export function awaitsSecret(flows: Flows, session: Session): boolean {
   return session.secret || (step?.kind === 'ask' && isSecret(step));
 }
 
-function start(flows: Flows, name: string, id: string, ctx: Context, note?: string): Turn {
+/** What may be a PIN that nobody asked for: an amount or a choice is not written so. */
+export function isPinLike(text: string): boolean {
+  return /^\d{4,6}$/.test(text.trim());
+}
+
+/** Whether digits are no surprise where this session waits. */
+export function takesDigits(flows: Flows, session: Session): boolean {
+  const step = contentOf(flows, session)?.steps.get(session.at);
+  return step?.kind === 'ask' && step.answers.of === 'typed';
+}
+
+/** Whether what this session hears next is chosen from what it shows. */
+export function waitsForChoice(flows: Flows, session: Session): boolean {
+  const step = contentOf(flows, session)?.steps.get(session.at);
+  return step?.kind === 'ask' && step.answers.of !== 'typed';
+}
+
+function start(
+  flows: Flows,
+  name: string,
+  id: string,
+  ctx: Context,
+  more: Pick<Session, 'note' | 'given'> = {},
+): Turn {
   const flow = flows.flows.get(name);
   assert(flow, `there is a flow ${name}`);
   const place = { flows, flow, ctx };
-  const session = newSession(flow, id, ctx.now, note);
+  const session = { ...newSession(flow, id, ctx.now), ...more };
   if (!mayBegin(place, flow.needs)) return end(place, session, 'not_allowed');
   if (ctx.channel === 'sms' && asksSecretsBySms(flow)) return end(place, session, 'not_by_sms');
   return run(place, session, flow.first);
@@ -161,21 +191,33 @@ function asksSecretsBySms({ steps }: Flow): boolean {
   );
 }
 
-// A word that begins a flow and names an option of its first question ("kiswahili") answers that as
-// well.
-function startBy(flows: Flows, name: string, text: string, id: string, ctx: Context): Turn {
-  const turn = start(flows, name, id, ctx);
-  if (turn.next !== 'wait') return turn;
-  const standing = standingOf(flows, turn.session, ctx);
-  const step = standing && stepOf(standing);
-  if (!standing || step?.kind !== 'ask' || step.answers.of !== 'options') return turn;
-  const answer = understand(standing.place, turn.session, step, text);
-  if (answer.kind !== 'value') return turn;
-  return answered(standing.place, turn.session, step, answer.value, answer.to ?? step.next);
+interface Beginning {
+  flow: string;
+  given: NonNullable<Session['given']>;
+}
+
+/** The flow that these words begin, and what they say besides: "balance CUST-001". */
+function beginningIn(flows: Flows, text: string): Beginning | undefined {
+  const said = normal(text);
+  const whole = flows.starts.get(said);
+  if (whole !== undefined) return { flow: whole, given: { text: said, is_word: true } };
+  const words = text.trim().split(/\s+/);
+  for (let count = words.length - 1; count > 0; count -= 1) {
+    const flow = flows.starts.get(normal(words.slice(0, count).join(' ')));
+    const rest = words.slice(count).join(' ');
+    if (flow !== undefined) return { flow, given: { text: rest, is_word: false } };
+  }
+  return undefined;
+}
+
+function startBy(flows: Flows, { flow, given }: Beginning, id: string, ctx: Context): Turn {
+  return start(flows, flow, id, ctx, { given });
 }
 
 function menu(flows: Flows, id: string, ctx: Context, note?: string): Turn {
-  if (flows.flows.has('menu')) return start(flows, 'menu', id, ctx, note);
+  if (flows.flows.has('menu')) {
+    return start(flows, 'menu', id, ctx, note === undefined ? {} : { note });
+  }
   return closing(flows, ctx, note ?? 'help');
 }
 
@@ -207,15 +249,26 @@ function startAgain(flows: Flows, id: string, ctx: Context): Turn {
   return { ...closing(flows, ctx, 'reminders_on'), reminders: 'on' };
 }
 
+/** A menu is good for as long as it stands in the chat: each of its choices begins a flow. */
+function tappedInMenu(flows: Flows, heard: Heard, ctx: Context): string | undefined {
+  if (typeof heard === 'string' || heard.type !== 'tap' || heard.at !== menu_tag) return undefined;
+  const flow = flows.flows.get(heard.id);
+  // What has no place in a menu is no choice of one.
+  return flow?.title && mayBegin({ flows, flow, ctx }, flow.needs) ? flow.name : undefined;
+}
+
 function firstWords(flows: Flows, heard: Heard, id: string, ctx: Context): Turn {
-  if (typeof heard !== 'string') return menu(flows, id, ctx, 'not_understood');
+  if (typeof heard !== 'string') {
+    return menu(flows, id, ctx, heard.type === 'tap' ? 'expired_tap' : 'not_understood');
+  }
   const text = heard;
   const command = commandIn(text, ctx.channel, undefined);
   if (command === 'help') return closing(flows, ctx, 'help');
   if (command === 'stop') return noReminders(flows, ctx);
   if (command === 'start') return startAgain(flows, id, ctx);
-  const named = flows.starts.get(normal(text));
-  if (named !== undefined) return startBy(flows, named, text, id, ctx);
+  const beginning = beginningIn(flows, text);
+  if (beginning) return startBy(flows, beginning, id, ctx);
+  if (isPinLike(text)) return menu(flows, id, ctx, 'pin_typed');
   const meant = meantBy(flows, text, ctx);
   if (meant !== undefined) return guess({ flows, flow: flows.guess, ctx }, id, text, meant);
   const quiet = command !== undefined || normal(text) === '' || isGreeting(text);
@@ -241,11 +294,8 @@ function guess(asked: Place, id: string, word: string, meant: string): Turn {
 }
 
 function guessed({ flows, ctx }: Place, session: Session, value: unknown, id: string): Turn {
-  const meant = normal(String(session.values['meant']));
-  const named = flows.starts.get(meant);
-  return value === 'yes' && named !== undefined
-    ? startBy(flows, named, meant, id, ctx)
-    : menu(flows, id, ctx);
+  const beginning = beginningIn(flows, String(session.values['meant']));
+  return value === 'yes' && beginning ? startBy(flows, beginning, id, ctx) : menu(flows, id, ctx);
 }
 
 function obey(

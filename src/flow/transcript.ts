@@ -117,7 +117,9 @@ function playOnce(it: Playing): void {
         now.getTime() + Number(line.wait.slice(0, -1)) * (unit_ms[line.wait.slice(-1)] ?? 0),
       );
     }
-    const session = kept === undefined ? undefined : (JSON.parse(kept) as Session);
+    // Where text is asked for, a start word would be taken for that text.
+    const before = line.start === undefined ? kept : undefined;
+    const session = before === undefined ? undefined : (JSON.parse(before) as Session);
     const text = line.start === undefined ? line.in : wordOf(flows, line.start, language);
     const redials = line.redial === true && channel === 'ussd';
     const begins = index === 0 || line.start !== undefined;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type Actions, Attachment, Location } from './action.ts';
-import { type AskStep, type AskType, type Flow, house_names, isSecret } from './definition.ts';
-import type { Path } from './words.ts';
+import { type AskStep, type AskType, type Flow, isSecret } from './definition.ts';
+import { house_names, type Path } from './words.ts';
 
 /** What a flow's values are, as far as its questions and the actions' schemas tell. */
 
@@ -37,7 +37,10 @@ export function typeInside(
     if (kindOf(schema) === 'any') return { type };
     if (!(schema instanceof z.ZodObject)) return { problem: `"${name}" has no "${key}"` };
     const inner: unknown = Object.hasOwn(schema.shape, key) ? schema.shape[key] : undefined;
-    if (!(inner instanceof z.ZodType)) return { problem: `"${name}" has no "${key}"` };
+    if (!(inner instanceof z.ZodType)) {
+      const parts = Object.keys(schema.shape).join(', ');
+      return { problem: `"${name}" has no "${key}"${parts === '' ? '' : `; it has ${parts}`}` };
+    }
     type = bare({ schema: inner, optional });
     name = `${name}.${key}`;
   }

@@ -16,11 +16,15 @@ const formats = [
   'mask',
   'short',
   'price',
+  'lines',
 ] as const;
 type Format = (typeof formats)[number];
 
 /** `order.total` as ['order', 'total']. */
 export type Path = readonly [string, ...string[]];
+
+/** Values of the house that every text may use. */
+export const house_names = ['shop', 'paybill', 'help', 'ussd'] as const;
 
 export interface Slot {
   path: Path;
@@ -96,7 +100,11 @@ function formatted(slot: Slot, view: View): string {
   const value = view.valueOf(slot.path);
   if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean')
     return '';
-  const text = plainText(String(value), view.channel);
+  if (slot.format === 'lines') {
+    const lines = String(value).split('\n');
+    return lines.map((line) => plainText(line, view.channel)).join('\n');
+  }
+  const text = isOfTheHouse(slot) ? String(value) : plainText(String(value), view.channel);
   switch (slot.format) {
     case undefined:
       return isCuttable(slot, value) ? cut(text, view.most ?? Infinity) : text;
@@ -130,6 +138,11 @@ function formatted(slot: Slot, view: View): string {
 function twoDecimals(text: string): string {
   const hundredths = centsFromDecimal(text);
   return hundredths === undefined ? text : decimalFromCents(hundredths);
+}
+
+// Our own words, and the stars in *384*123456# are not bold.
+function isOfTheHouse({ path }: Slot): boolean {
+  return path.length === 1 && house_names.some((name) => name === path[0]);
 }
 
 // People's text: on one line, so that it cannot pass for an option; without what WhatsApp takes for

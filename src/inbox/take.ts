@@ -17,8 +17,11 @@ const longest_error = 500;
 export interface Drain {
   source: string;
   batch_size: number;
-  /** Does everything that these rows cause, in the commit that marks them done. */
-  work: (tx: Tx, rows: Kept[]) => Promise<void>;
+  /**
+   * Does everything that these rows cause, in the commit that marks them done. Rows that it returns
+   * came too early, and come again shortly.
+   */
+  work: (tx: Tx, rows: Kept[]) => Promise<Kept[] | void>;
   /** What else happens when a row is given up, in the same commit. */
   gaveUp?: (tx: Tx, row: Kept) => Promise<void>;
 }
@@ -47,8 +50,7 @@ async function drainBatch(db: Db, drain: Drain): Promise<number> {
     return await inTransaction(db, async (tx) => {
       const rows = await lockWaiting(tx, drain);
       if (rows.length > 0) {
-        await drain.work(tx, rows);
-        await markDone(tx, rows);
+        await workThrough(tx, drain, rows);
       }
       return rows.length;
     });
@@ -66,10 +68,9 @@ async function drainOneByOne(db: Db, drain: Drain): Promise<number> {
     const rows = await lockWaiting(tx, drain);
     for (const row of rows) {
       try {
-        await inSavepoint(tx, () => drain.work(tx, [row]));
-        await markDone(tx, [row]);
+        await inSavepoint(tx, () => workThrough(tx, drain, [row]));
       } catch (error) {
-        if (sqlState(error) === held_up) await putOff(tx, row);
+        if (sqlState(error) === held_up) await putOff(tx, [row]);
         else if (isAway(error) && !isOfOne(error)) throw error;
         else await countFailure(tx, drain, row, messageOf(error));
         // The others may be slow too, and each costs seconds: they are taken up anew.
@@ -89,10 +90,20 @@ function isOfOne(error: unknown): boolean {
   return [held_up, took_too_long].includes(sqlState(error) ?? '');
 }
 
+async function workThrough(tx: Tx, drain: Drain, rows: Kept[]): Promise<void> {
+  const early = (await drain.work(tx, rows)) ?? [];
+  if (early.length > 0) await putOff(tx, early);
+  await markDone(
+    tx,
+    rows.filter((row) => !early.includes(row)),
+  );
+}
+
 // By the clock, since the transaction may have begun long before.
-async function putOff(tx: Tx, row: Kept): Promise<void> {
+async function putOff(tx: Tx, rows: Kept[]): Promise<void> {
   await sql`
-    update inbox set due_at = clock_timestamp() + interval '10 seconds' where id = ${row.id}
+    update inbox set due_at = clock_timestamp() + interval '10 seconds'
+    where id = any(${rows.map((row) => row.id)}::bigint[])
   `.execute(tx);
 }
 

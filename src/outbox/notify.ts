@@ -2,13 +2,26 @@ import { sql } from 'kysely';
 import type { Tx } from '../base/db.ts';
 import { wake } from '../base/jobs.ts';
 
+/** What can be tapped below words, where a channel can show it. */
+export interface Choices {
+  body: string;
+  open: string;
+  at: string;
+  options: { id: string; label: string }[];
+}
+
 /** Something to tell a person: a message of flows/_messages.yaml, or words already chosen. */
 export type Message = {
   key: string;
   person_id: bigint;
   /** A reminder or news: whoever said STOP is not told. */
   optional?: boolean;
-} & ({ template: string; values: Record<string, string> } | { words: string });
+  /** By this channel and no other; otherwise by whichever reaches the person. */
+  channel?: 'whatsapp' | 'sms';
+} & (
+  | { template: string; values: Record<string, string> }
+  | { words: string; choices?: Choices | undefined }
+);
 
 /**
  * Queues messages in this commit; they are sent after it. The key says what is told and to whom,
@@ -18,16 +31,19 @@ export type Message = {
 export async function notify(tx: Tx, messages: Message[]): Promise<void> {
   if (messages.length === 0) return;
   await sql`
-    insert into outbox (key, person_id, template, values, words)
-    select m.key, m.person_id, m.template, m.values, m.words
+    insert into outbox (key, person_id, template, values, words, channel, choices)
+    select m.key, m.person_id, m.template, m.values, m.words, m.channel, m.choices
     from unnest(
       ${messages.map((m) => m.key)}::text[],
       ${messages.map((m) => m.person_id)}::bigint[],
       ${messages.map((m) => ('template' in m ? m.template : null))}::text[],
       ${messages.map((m) => JSON.stringify('template' in m ? m.values : {}))}::jsonb[],
       ${messages.map((m) => ('words' in m ? m.words : null))}::text[],
+      ${messages.map((m) => m.channel ?? null)}::text[],
+      ${messages.map((m) => ('choices' in m && m.choices ? JSON.stringify(m.choices) : null))}::jsonb[],
       ${messages.map((m) => m.optional === true)}::boolean[]
-    ) with ordinality as m(key, person_id, template, values, words, optional, n)
+    ) with ordinality 
+      as m(key, person_id, template, values, words, channel, choices, optional, n)
     where not (m.optional and exists (
       select from people p where p.id = m.person_id and p.stopped_at is not null))
     order by m.n

@@ -1,6 +1,9 @@
 import { sql } from 'kysely';
 import type { Db } from '../base/db.ts';
 import { shownLine } from '../base/text.ts';
+import type { Choices } from './notify.ts';
+
+export type By = 'whatsapp' | 'sms';
 
 /** A message that this process may send now, until its lease runs out. */
 export interface Leased {
@@ -9,14 +12,23 @@ export interface Leased {
   /** The person's own, as we know it. */
   name: string | null;
   language: 'en' | 'sw';
+  /** How the person is reached; the number is 254…. */
   whatsapp: string | null;
+  /** Whether they wrote from there in the last day. */
+  warm: boolean;
+  msisdn: string | null;
+  /** By this channel and no other. */
+  channel: By | null;
   template: string | null;
   values: Record<string, string>;
   words: string | null;
+  choices: Choices | null;
   attempts: number;
 }
 
 const lease = '20 seconds';
+// A little less than WhatsApp's day: what is sent takes its time.
+const window = '23 hours 50 minutes';
 
 /**
  * Leases the oldest due message of each of up to `count` persons, those after a person's id: who
@@ -54,10 +66,18 @@ export async function leaseMessages(db: Db, count: number, after = 0n): Promise<
       from due where o.id = due.id
       returning o.*
     )
-    select l.id, l.person_id, p.name, p.language, l.template, l.values, l.words, l.attempts,
-           (select a.value from addresses a where a.person_id = p.id and a.kind = 'whatsapp'
-            order by a.id limit 1) as whatsapp
+    select l.id, l.person_id, p.name, p.language, l.channel, l.template, l.values, l.words,
+           l.choices, l.attempts,
+           w.value as whatsapp,
+           coalesce(w.heard_at > now() - ${window}::interval, false) as warm,
+           (select a.value from addresses a where a.person_id = p.id and a.kind = 'msisdn'
+            order by a.id limit 1) as msisdn
     from leased l join people p on p.id = l.person_id
+    -- Where they last wrote from: an id that was replaced by another is not read any more.
+    left join lateral (
+      select a.value, a.heard_at from addresses a
+      where a.person_id = p.id and a.kind = 'whatsapp'
+      order by a.heard_at desc nulls last, a.id limit 1) w on true
     order by l.person_id
   `.execute(db);
   return rows;
@@ -65,11 +85,12 @@ export async function leaseMessages(db: Db, count: number, after = 0n): Promise<
 
 /**
  * How an attempt to send ended. `later`: it was not sent, and is tried for a day. `unsure`: it may
- * have been sent, and is repeated three times at most. `never`: trying again will not help.
+ * have been sent; on WhatsApp it is repeated three times at most, an SMS never. `by_sms`: WhatsApp
+ * will not take it, and it goes by SMS. `never`: trying again will not help.
  */
-export type Sent = { id: bigint; attempts: number } & (
+export type Sent = { id: bigint; attempts: number; by: By | null } & (
   | { outcome: 'sent'; provider_id: string }
-  | { outcome: 'later' | 'unsure' | 'never'; error: string }
+  | { outcome: 'later' | 'unsure' | 'by_sms' | 'never'; error: string }
 );
 
 const most_doubts = 4;
@@ -88,17 +109,22 @@ export async function recordSent(db: Db, results: Sent[]): Promise<void> {
   await sql`
     update outbox o set
       state = case when r.outcome = 'sent' then 'sent'
+                   when r.outcome = 'by_sms' then 'waiting'
+                   when r.outcome = 'unsure' and r.by = 'sms' then 'unknown'
                    when r.outcome = 'never'
                      or (r.outcome = 'unsure' and o.doubts + 1 >= ${most_doubts})
                      or (o.attempts >= ${fewest_attempts}
                          and o.created_at < now() - ${given_up_after}::interval) then 'failed'
                    else 'waiting' end,
       doubts = o.doubts + (r.outcome = 'unsure')::int,
+      channel = case when r.outcome = 'by_sms' then 'sms' else o.channel end,
+      sent_by = case when r.outcome in ('sent', 'unsure') then r.by end,
       sent_at = case when r.outcome = 'sent' then now() end,
       provider_id = r.provider_id,
       error = r.error,
       -- A minute, ten and an hour after a doubt; otherwise from seconds up to ten minutes.
-      due_at = now() + case when r.outcome = 'unsure'
+      due_at = now() + case when r.outcome = 'by_sms' then interval '0'
+        when r.outcome = 'unsure'
         then least(interval '1 hour', interval '1 minute' * power(10, least(o.doubts, 3)))
         else least(interval '10 minutes', interval '2 seconds' * power(3, least(o.attempts, 9))) end,
       lease_until = null
@@ -106,9 +132,10 @@ export async function recordSent(db: Db, results: Sent[]): Promise<void> {
       ${results.map((r) => r.id)}::bigint[],
       ${results.map((r) => r.attempts)}::int[],
       ${results.map((r) => r.outcome)}::text[],
+      ${results.map((r) => r.by)}::text[],
       ${results.map((r) => (r.outcome === 'sent' ? shownLine(r.provider_id, longest_id) : null))}::text[],
       ${results.map((r) => (r.outcome === 'sent' ? null : shownLine(r.error, longest_error)))}::text[]
-    ) as r(id, attempts, outcome, provider_id, error)
+    ) as r(id, attempts, outcome, by, provider_id, error)
     where o.id = r.id and o.state = 'sending' and o.attempts = r.attempts
   `.execute(db);
 }

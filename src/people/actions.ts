@@ -1,5 +1,12 @@
 import { z } from 'zod';
+import { Refusal } from '../base/errors.ts';
 import { type Actions, action, languages } from '../flow/action.ts';
+import { personById } from './find.ts';
+import { firstName } from './first-name.ts';
+import { awaitDial, proveByCode, proveByDial, refuseDial, sendCode, waitingDial } from './link.ts';
+
+const Phone = z.string().regex(/^254[17]\d{8}$/);
+const nothing = z.object({});
 
 export const peopleActions: Actions = {
   'people.speak': action({
@@ -13,6 +20,67 @@ export const peopleActions: Actions = {
         .where('id', '=', actor.id)
         .execute();
       return { language: input.language };
+    },
+  }),
+
+  'people.send_code': action({
+    input: z.object({ phone: Phone }),
+    output: nothing,
+    refusals: ['too_many'],
+    run: async (tx, { actor, input }) => {
+      await sendCode(tx, actor, input.phone);
+      return {};
+    },
+  }),
+
+  'people.prove_by_code': action({
+    input: z.object({ phone: Phone, code: z.string() }),
+    output: z.object({ result: z.enum(['linked', 'wrong', 'over']), name: z.string() }),
+    refusals: [],
+    run: async (tx, { actor, input, keyed }) => {
+      const result = await proveByCode(tx, keyed, actor, { ...input, msisdn: input.phone });
+      return { result, name: firstName((await personById(tx, actor.id)).name ?? '') };
+    },
+  }),
+
+  'people.await_dial': action({
+    input: z.object({ phone: Phone }),
+    output: nothing,
+    refusals: ['too_many'],
+    run: async (tx, { actor, input }) => {
+      await awaitDial(tx, actor, input.phone);
+      return {};
+    },
+  }),
+
+  'people.waiting_dial': action({
+    input: nothing,
+    output: z.object({ whatsapp: z.string() }),
+    refusals: ['over'],
+    run: async (tx, { actor }) => {
+      const waiting = await waitingDial(tx, actor);
+      if (!waiting) throw new Refusal('over');
+      return { whatsapp: waiting.whatsapp };
+    },
+  }),
+
+  'people.refuse_dial': action({
+    input: nothing,
+    output: nothing,
+    refusals: [],
+    run: async (tx, { actor }) => {
+      await refuseDial(tx, actor);
+      return {};
+    },
+  }),
+
+  'people.prove_by_dial': action({
+    input: nothing,
+    output: nothing,
+    refusals: ['over'],
+    run: async (tx, { actor }) => {
+      await proveByDial(tx, actor);
+      return {};
     },
   }),
 };

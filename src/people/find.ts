@@ -45,12 +45,16 @@ async function lockAt(tx: Tx, kind: AddressKind, value: string): Promise<Actor |
   return rows[0];
 }
 
-/** A person as flows see them now, language and roles freshly read. */
+/**
+ * A person as flows see them now, language and roles freshly read; of somebody who was found to be
+ * another whom we know, that one.
+ */
 export async function personById(db: Db, id: bigint): Promise<Actor> {
   const { rows } = await sql<Actor>`
     select p.id, p.name, p.language, p.stopped_at is not null as stopped,
            array(select role from roles r where r.person_id = p.id order by role) as roles
-    from people p where p.id = ${id}
+    from people asked join people p on p.id = coalesce(asked.merged_into, asked.id)
+    where asked.id = ${id}
   `.execute(db);
   const person = rows[0];
   if (!person) throw new Error(`There is no person ${id}`);

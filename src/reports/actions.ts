@@ -15,6 +15,8 @@ export const reportActions: Actions = {
       total: Money,
       n: z.number(),
       left: Money,
+      /** Whether a WhatsApp waits for this number to say that it is theirs. */
+      claimed: z.boolean(),
     }),
     refusals: [],
     run: (tx, { actor }) => home(tx, actor),
@@ -40,7 +42,8 @@ export const reportActions: Actions = {
 // The first line of the menu: what matters most to the first of their roles that has one.
 async function home(db: Db, actor: Actor) {
   const name = actor.name ?? '';
-  const nothing = { name, total: '0.00', n: 0, left: '0.00' };
+  const claimed = await isClaimed(db, actor);
+  const nothing = { name, total: '0.00', n: 0, left: '0.00', claimed };
   if (actor.roles.includes('admin')) {
     const { received } = await today(db);
     return { ...nothing, role: 'admin', total: received, n: await countUnmatched(db) } as const;
@@ -73,6 +76,16 @@ async function today(db: Db) {
     unmatched: row.count - row.matched,
     unmatched_total: decimalFromCents(row.unmatched_cents),
   };
+}
+
+async function isClaimed(db: Db, actor: Actor): Promise<boolean> {
+  const { rows } = await sql<{ claimed: boolean }>`
+    select exists (
+      select from addresses a join link_proofs p on p.msisdn = a.value
+      where a.person_id = ${actor.id} and a.kind = 'msisdn'
+        and p.way = 'dial' and p.ended_at is null and p.expires_at > now()) as claimed
+  `.execute(db);
+  return rows[0]?.claimed ?? false;
 }
 
 async function countUnmatched(db: Db): Promise<number> {

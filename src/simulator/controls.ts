@@ -4,7 +4,7 @@ import { centsFromDecimal, decimalFromCents } from '../base/money.ts';
 import { Faults } from './faults.ts';
 import type { Mpesa } from './mpesa.ts';
 import { shortcodes } from './parties.ts';
-import { controlBody, controlQuery, limited, Phone } from './requests.ts';
+import { controlBody, limited, Phone } from './requests.ts';
 import { balanceOf, type Truth } from './truth.ts';
 
 const PayBody = z.object({
@@ -74,12 +74,6 @@ export function controlRoutes(truth: Truth, mpesa: Mpesa): Hono {
   routes.post('/sim/reset', limited, async (c) => {
     await truth.record({ kind: 'reset' });
     return c.json({ reset: true });
-  });
-
-  // No SMS is sent yet.
-  routes.get('/sim/sms', (c) => {
-    controlQuery(c, z.object({ phone: Phone }));
-    return c.json([]);
   });
 
   return routes;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { eatDate } from '../base/clock.ts';
 
 const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ';
@@ -21,6 +22,11 @@ export function receiptFor(number: number, at: Date): string {
 /** WhatsApp's id of a message, such as "wamid.HBgM…". */
 export function wamidFor(number: number, phone: string): string {
   return `wamid.HBgM${Buffer.from(`${phone}:${number}`).toString('base64').replaceAll('=', '')}`;
+}
+
+/** Africa's Talking's id of an SMS, such as "ATXid_0b5e…". */
+export function smsIdFor(number: number): string {
+  return `ATXid_${createHash('sha256').update(`sms:${number}`).digest('hex').slice(0, 32)}`;
 }
 
 function letter(index: number): string {

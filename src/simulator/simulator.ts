@@ -6,6 +6,7 @@ import { controlRoutes } from './controls.ts';
 import { darajaRoutes } from './daraja.ts';
 import { openMpesa } from './mpesa.ts';
 import { openSender } from './sender.ts';
+import { openSms, smsRoutes } from './sms.ts';
 import { openTruth } from './truth.ts';
 import { ussdRoutes } from './ussd.ts';
 import { openWebhooks } from './webhooks.ts';
@@ -38,6 +39,7 @@ export async function openSimulator(options: SimulatorOptions): Promise<Simulato
   const mpesa = openMpesa(truth, sender);
   const webhooks = openWebhooks(app, sender);
   const whatsapp = openWhatsApp(truth, webhooks, access.phone_number_id ?? default_phone_number_id);
+  const sms = openSms(truth, webhooks);
 
   const routes = new Hono()
     .use('/sim/*', async (c, next) => {
@@ -48,7 +50,8 @@ export async function openSimulator(options: SimulatorOptions): Promise<Simulato
     .route('/', darajaRoutes(truth, mpesa))
     .route('/', controlRoutes(truth, mpesa))
     .route('/', whatsAppRoutes(truth, whatsapp, access))
-    .route('/', ussdRoutes(app, sender));
+    .route('/', smsRoutes(truth, sms))
+    .route('/', ussdRoutes(app, sender, webhooks));
   routes.onError((error, c) => {
     if (error instanceof Refusal)
       return c.json({ error: error.message }, error.code === 'not_found' ? 404 : 400);
@@ -57,6 +60,7 @@ export async function openSimulator(options: SimulatorOptions): Promise<Simulato
   });
 
   whatsapp.resume();
+  sms.resume();
   return {
     routes,
     close: async () => {

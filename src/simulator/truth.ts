@@ -41,7 +41,14 @@ export interface Registration {
   confirmation_url: string;
 }
 
-/** One WhatsApp message. "in": the person wrote to the business; "out": the business wrote. */
+/** A button or a row of a list, with the id that the business gave it. */
+export interface Choice {
+  id: string;
+  title: string;
+  description?: string | undefined;
+}
+
+/** One message of a chat. "in": the person wrote to the business; "out": the business wrote. */
 export interface ChatMessage {
   id: string;
   /** What the id was made of. */
@@ -49,6 +56,11 @@ export interface ChatMessage {
   phone: string;
   direction: 'in' | 'out';
   text: string;
+  /** What can be tapped below it. */
+  choices?: Choice[] | undefined;
+  /** In answer to which message, and what was tapped there. */
+  answers?: string | undefined;
+  tapped?: Choice | undefined;
   at: string;
   /** Nothing is left to be told about it: its webhook was answered 200, or it needs none. */
   answered: boolean;
@@ -64,6 +76,10 @@ export type Event =
   | { kind: 'delivered'; receipt: string }
   | { kind: 'written'; message: ChatMessage }
   | { kind: 'answered'; id: string; phone: string }
+  | { kind: 'texted'; message: ChatMessage }
+  | { kind: 'sms_taken'; id: string; phone: string }
+  | { kind: 'opted_out'; phone: string }
+  | { kind: 'window'; phone: string; open: boolean }
   | { kind: 'faults'; faults: Faults; rolled: Rolled }
   | { kind: 'reset' };
 
@@ -75,6 +91,11 @@ export interface State {
   balances: Map<string, bigint>;
   /** By phone, oldest first. */
   chats: Map<string, ChatMessage[]>;
+  sms: Map<string, ChatMessage[]>;
+  /** Phones that want no SMS of the business. */
+  opted_out: Set<string>;
+  /** Phones whose 24 hours are over: templates only. */
+  closed: Set<string>;
   faults: Faults;
   rolled: Rolled;
   /** Counts the resets, so that work begun before one knows that it is over. */
@@ -149,6 +170,9 @@ function empty(): Omit<State, 'registrations' | 'age' | 'number'> {
     transactions: new Map(),
     balances: new Map(),
     chats: new Map(),
+    sms: new Map(),
+    opted_out: new Set(),
+    closed: new Set(),
     faults: no_faults,
     rolled: { payment: 0, message: 0 },
   };
@@ -171,13 +195,27 @@ function change(state: State, event: Event): void {
       break;
     }
     case 'written':
-      write(state, event.message);
+      write(state, state.chats, event.message);
+      if (event.message.direction === 'in') {
+        state.rolled.message += 1;
+        state.closed.delete(event.message.phone);
+      }
       break;
-    case 'answered': {
-      const message = state.chats.get(event.phone)?.findLast((it) => it.id === event.id);
-      if (message) message.answered = true;
+    case 'answered':
+      answer(state.chats, event);
       break;
-    }
+    case 'texted':
+      write(state, state.sms, event.message);
+      break;
+    case 'sms_taken':
+      answer(state.sms, event);
+      break;
+    case 'window':
+      state.closed[event.open ? 'delete' : 'add'](event.phone);
+      break;
+    case 'opted_out':
+      state.opted_out.add(event.phone);
+      break;
     case 'faults':
       state.faults = event.faults;
       state.rolled = { ...event.rolled };
@@ -200,12 +238,16 @@ function move(state: State, transaction: MpesaTransaction): void {
   state.number = Math.max(state.number, transaction.number);
 }
 
-function write(state: State, message: ChatMessage): void {
-  const chat = state.chats.get(message.phone) ?? [];
+function answer(chats: State['chats'], { phone, id }: { phone: string; id: string }): void {
+  const message = chats.get(phone)?.findLast((it) => it.id === id);
+  if (message) message.answered = true;
+}
+
+function write(state: State, chats: State['chats'], message: ChatMessage): void {
+  const chat = chats.get(message.phone) ?? [];
   chat.push(message);
   if (chat.length > longest_chat) chat.shift();
-  state.chats.set(message.phone, chat);
-  if (message.direction === 'in') state.rolled.message += 1;
+  chats.set(message.phone, chat);
   state.number = Math.max(state.number, message.number);
 }
 
@@ -220,6 +262,9 @@ function eventsOf(state: State): Event[] {
     })),
     ...[...state.transactions.values()].map((it) => ({ kind: 'paid' as const, transaction: it })),
     ...messages.map((it) => ({ kind: 'written' as const, message: it })),
+    ...[...state.sms.values()].flat().map((it) => ({ kind: 'texted' as const, message: it })),
+    ...[...state.closed].map((phone) => ({ kind: 'window' as const, phone, open: false })),
+    ...[...state.opted_out].map((phone) => ({ kind: 'opted_out' as const, phone })),
     { kind: 'faults', faults: state.faults, rolled: state.rolled },
   ];
 }

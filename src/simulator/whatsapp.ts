@@ -12,34 +12,25 @@ export const default_phone_number_id = '100000000600000';
 const account_id = '100000000600001';
 const display_phone_number = '254700600000';
 
+/** A person's words, or the id of a choice that they tap; `answers` is the message below which. */
+export interface Written {
+  from: string;
+  text?: string | undefined;
+  tap?: string | undefined;
+  answers?: string | undefined;
+}
+
 export interface WhatsApp {
   /** A person writes to the business; resolves when that is on file, and the webhook follows. */
-  write(from: string, text: string): Promise<ChatMessage>;
+  write(it: Written): Promise<ChatMessage>;
   /** The business writes to a person; the statuses follow. */
-  receive(to: string, text: string): Promise<ChatMessage>;
+  receive(to: string, shown: Pick<ChatMessage, 'text' | 'choices'>): Promise<ChatMessage>;
   /** Takes up again what was not answered before the simulator last stopped. */
   resume(): void;
 }
 
 export function openWhatsApp(truth: Truth, webhooks: Webhooks, phone_number_id: string): WhatsApp {
-  const envelope = (value: Record<string, unknown>): unknown => ({
-    object: 'whatsapp_business_account',
-    entry: [
-      {
-        id: account_id,
-        changes: [
-          {
-            value: {
-              messaging_product: 'whatsapp',
-              metadata: { display_phone_number, phone_number_id },
-              ...value,
-            },
-            field: 'messages',
-          },
-        ],
-      },
-    ],
-  });
+  const envelope = (value: Record<string, unknown>) => envelopeOf(phone_number_id, value);
 
   const untilReset = (): (() => boolean) => {
     const { age } = truth.state;
@@ -60,14 +51,18 @@ export function openWhatsApp(truth: Truth, webhooks: Webhooks, phone_number_id: 
       await webhooks.tell(envelope(outgoing(message, status)), wanted);
   };
 
-  const keep = async (phone: string, direction: 'in' | 'out', text: string) => {
+  const keep = async (
+    phone: string,
+    direction: 'in' | 'out',
+    shown: Pick<ChatMessage, 'text' | 'choices' | 'answers' | 'tapped'>,
+  ) => {
     const number = truth.nextNumber();
     const message: ChatMessage = {
+      ...shown,
       id: wamidFor(number, phone),
       number,
       phone,
       direction,
-      text,
       at: clock.now().toISOString(),
       answered: direction === 'out',
     };
@@ -76,17 +71,17 @@ export function openWhatsApp(truth: Truth, webhooks: Webhooks, phone_number_id: 
   };
 
   return {
-    write: async (from, text) => {
+    write: async (written) => {
       if (webhooks.isFull())
         throw new Refusal('too_many', 'The app does not answer and too many messages wait for it.');
       const roll = { kind: 'message', n: truth.state.rolled.message };
       const twice = strikes(truth.state.faults, 'duplicate', roll);
-      const message = await keep(from, 'in', text);
+      const message = await keep(written.from, 'in', shownBy(truth, written));
       void tellMessage(message, twice ? 2 : 1);
       return message;
     },
-    receive: async (to, text) => {
-      const message = await keep(to, 'out', text);
+    receive: async (to, shown) => {
+      const message = await keep(to, 'out', shown);
       void tellStatuses(message);
       return message;
     },
@@ -94,6 +89,39 @@ export function openWhatsApp(truth: Truth, webhooks: Webhooks, phone_number_id: 
       for (const message of [...truth.state.chats.values()].flat())
         if (!message.answered) void tellMessage(message, 1);
     },
+  };
+}
+
+// A tap shows as the words on what was tapped.
+function shownBy(truth: Truth, { from, text, tap, answers }: Written) {
+  if (tap === undefined) return { text: text ?? '', answers };
+  const chat = truth.state.chats.get(from) ?? [];
+  const asked = chat.findLast(
+    (it) => it.choices?.some((choice) => choice.id === tap) && it.id === (answers ?? it.id),
+  );
+  const tapped = asked?.choices?.find((choice) => choice.id === tap);
+  if (!asked || !tapped) throw new Refusal('wrong_input', `There is no ${tap} to tap there.`);
+  return { text: tapped.title, answers: asked.id, tapped };
+}
+
+function envelopeOf(phone_number_id: string, value: Record<string, unknown>): unknown {
+  return {
+    object: 'whatsapp_business_account',
+    entry: [
+      {
+        id: account_id,
+        changes: [
+          {
+            value: {
+              messaging_product: 'whatsapp',
+              metadata: { display_phone_number, phone_number_id },
+              ...value,
+            },
+            field: 'messages',
+          },
+        ],
+      },
+    ],
   };
 }
 
@@ -106,11 +134,20 @@ function incoming(message: ChatMessage): Record<string, unknown> {
         from: message.phone,
         id: message.id,
         timestamp: seconds(message.at),
-        text: { body: message.text },
-        type: 'text',
+        ...(message.answers !== undefined && {
+          context: { from: display_phone_number, id: message.answers },
+        }),
+        ...contentOf(message),
       },
     ],
   };
+}
+
+function contentOf({ text, tapped }: ChatMessage): Record<string, unknown> {
+  if (!tapped) return { text: { body: text }, type: 'text' };
+  // A row of a list has a description, if only an empty one.
+  const type = tapped.description === undefined ? 'button_reply' : 'list_reply';
+  return { interactive: { type, [type]: tapped }, type: 'interactive' };
 }
 
 function outgoing(message: ChatMessage, status: string): Record<string, unknown> {

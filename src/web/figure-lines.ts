@@ -23,6 +23,7 @@ const metrics: readonly Metric[] = [
       [{ table: 'outbox', state: 'waiting' }, outbox.waiting],
       [{ table: 'outbox', state: 'in_flight' }, outbox.in_flight],
       [{ table: 'outbox', state: 'failed' }, outbox.failed],
+      [{ table: 'outbox', state: 'unknown' }, outbox.unknown],
       [{ table: 'hearings', state: 'conflict' }, conflicts],
     ],
   },

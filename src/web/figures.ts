@@ -4,7 +4,7 @@ import { ask } from './ask.ts';
 /** What the database says to an operator, all of it from one statement and so of one moment. */
 export interface Figures {
   inbox: { source: string; waiting: number; failed: number; rejected: number; age_s: number }[];
-  outbox: { waiting: number; in_flight: number; failed: number; age_s: number };
+  outbox: Record<'waiting' | 'in_flight' | 'failed' | 'unknown' | 'age_s', number>;
   unmatched: { payments: number; shillings: number };
   conflicts: number;
   /** What happened at the steps of conversations, since ever. */
@@ -65,6 +65,7 @@ const look = `
       'waiting', ${count(`from outbox where state = 'waiting'`)},
       'in_flight', ${count(`from outbox where state = 'sending'`)},
       'failed', ${count(`from outbox where state = 'failed'`)},
+      'unknown', ${count(`from outbox where state = 'unknown'`)},
       'age_s', coalesce((
         select extract(epoch from now() - o.due_at) from outbox o
         where o.state = 'waiting' and o.due_at <= now()

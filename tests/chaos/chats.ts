@@ -39,7 +39,8 @@ export async function readOn(chats: Chats, simulator_url: string): Promise<void>
       chat.after = id;
       if (direction === 'in') chat.written.push(id);
       else chat.got += 1;
-      const receipt = /(?:Receipt|Risiti): (\w+)/.exec(text)?.[1];
+      // In a template, which is what somebody gets who has not written for a day, it has no name.
+      const receipt = /(?:(?:Receipt|Risiti): |\| )([A-Z]{2}\w{8})\b/.exec(text)?.[1];
       if (receipt) chat.alerts.set(receipt, (chat.alerts.get(receipt) ?? 0) + 1);
     }
   }

@@ -58,6 +58,8 @@ export interface Plan {
   long: boolean;
   payments: Payment[];
   writings: Writing[];
+  /** When somebody new dials, and goes through a conversation. */
+  dials: { at_ms: number; n: number }[];
   faults: { at_ms: number; fault: Fault }[];
   /** How far each process's clock is off. */
   skew_ms: Record<ProcessName, number>;
@@ -70,6 +72,7 @@ export const invoices_each = 4;
 
 const payments_a_second = 16;
 const writings_a_second = 2;
+const dials_a_second = 2;
 const fault_every_ms = 900;
 
 /** The plan for so many milliseconds. */
@@ -80,6 +83,7 @@ export function makePlan(seed: bigint, length_ms: number, long: boolean): Plan {
     long,
     payments: planPayments(randomStream(seed, 'payments'), length_ms),
     writings: planWritings(randomStream(seed, 'writings'), length_ms),
+    dials: planDials(randomStream(seed, 'dials'), length_ms),
     faults: planFaults(randomStream(seed, 'faults'), length_ms, long),
     skew_ms: planSkew(randomStream(seed, 'clocks')),
   };
@@ -125,6 +129,14 @@ function planWritings(random: Random, length_ms: number): Writing[] {
     channel: random.chance(0.8) ? ('whatsapp' as const) : ('ussd' as const),
     text: random.pick(['hi', '1', '2', '3', '0', 'menu', 'habari', '9', 'salio']),
   })).sort((a, b) => a.at_ms - b.at_ms);
+}
+
+function planDials(random: Random, length_ms: number): Plan['dials'] {
+  const count = Math.round((length_ms / 1000) * dials_a_second);
+  return Array.from({ length: count }, (_, n) => ({
+    at_ms: Math.floor(random.share() * length_ms),
+    n,
+  }));
 }
 
 function planFaults(random: Random, length_ms: number, long: boolean): Plan['faults'] {

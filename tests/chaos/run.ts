@@ -52,7 +52,7 @@ function summary(it: Outcome): string {
   const verdict = it.findings.length === 0 ? 'clean' : `${it.findings.length} FINDINGS`;
   return (
     `${verdict}; ${it.payments} payments, ${it.answered} answered at first, ${it.kills} kills, ` +
-    `${it.tampered} tampered, ${it.repeats} messages repeated, ` +
+    `${it.tampered} tampered, ${it.repeats} messages repeated, ${it.dialled} dialled, ` +
     `longest wait ${it.longest_wait_s.toFixed(1)} s, at rest after ${it.rest_s.toFixed(1)} s`
   );
 }
@@ -80,6 +80,7 @@ function total(all: Outcome[]): string {
     `callbacks: ${sum((it) => it.door.copies)} copies, ${sum((it) => it.door.dropped)} dropped, ` +
       `${sum((it) => it.door.answers_lost)} answers lost, ${sum((it) => it.tampered)} tampered`,
     `messages repeated ${sum((it) => it.repeats)}`,
+    `conversations on USSD ${sum((it) => it.dialled)}`,
     `longest wait ${Math.max(0, ...all.map((it) => it.longest_wait_s)).toFixed(1)} s`,
     `longest way to rest ${Math.max(0, ...all.map((it) => it.rest_s)).toFixed(1)} s`,
   ].join('\n');

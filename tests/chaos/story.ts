@@ -4,6 +4,7 @@ import { type Chats, noChats, readOn } from './chats.ts';
 import { checkWorld } from './checker.ts';
 import type { DoorFigures } from './door.ts';
 import { doFault, type Done } from './faults.ts';
+import { type Handsets, noHandsets, useHandset } from './handsets.ts';
 import { makePlan, type Plan } from './plan.ts';
 import type { ChaosPostgres } from './postgres.ts';
 import { comeToRest, longestWait } from './rest.ts';
@@ -28,6 +29,8 @@ export interface Outcome {
   tampered: number;
   /** Messages that somebody got more than once. */
   repeats: number;
+  /** Conversations on USSD that came to their end. */
+  dialled: number;
   /** How long a callback that was due has waited, in seconds, the database being away counted in. */
   longest_wait_s: number;
   /** How long it took until all was worked through once nothing went wrong any more. */
@@ -45,22 +48,24 @@ export async function playStory({ seed, length_ms, postgres, say }: Story): Prom
   const world = await openWorld(plan, postgres);
   const { door, fleet } = world;
   const chats = noChats();
+  const handsets = noHandsets();
   const out: Outcome = {
     ...{ payments: 0, answered: 0, kills: 0, restarts: 0, faults: {}, door: door.figures },
-    ...{ tampered: 0, repeats: 0, longest_wait_s: 0, rest_s: 0, findings: [] },
+    ...{ tampered: 0, repeats: 0, dialled: 0, longest_wait_s: 0, rest_s: 0, findings: [] },
   };
   const stopWatching = watch(world, chats, out);
   try {
     for (let from_ms = 0; from_ms < length_ms && out.findings.length === 0; from_ms += stretch_ms) {
       const until_ms = Math.min(from_ms + stretch_ms, length_ms);
-      out.payments += await play(plan, from_ms, until_ms, world, out.faults);
+      out.payments += await play({ plan, world, handsets }, from_ms, until_ms, out.faults);
       out.answered = door.answered.size;
       const began = performance.now();
       const unrest = await comeToRest(world, chats);
       out.rest_s = Math.max(out.rest_s, (performance.now() - began) / 1000);
       await readOn(chats, world.simulator_url);
       const { findings, repeats } = await checkWorld(world, chats, out.faults);
-      out.findings.push(...unrest, ...findings);
+      out.findings.push(...unrest, ...findings, ...handsets.findings);
+      out.dialled = handsets.done;
       out.repeats = repeats;
       say(
         `${(until_ms / 60_000).toFixed(1)} min: ${out.payments} payments, ${fleet.kills} kills, ` +
@@ -98,10 +103,9 @@ function watch(world: World, chats: Chats, out: Outcome): () => Promise<void> {
 
 /** What people do and what goes wrong in a stretch of the plan, each at its time. */
 async function play(
-  plan: Plan,
+  { plan, world, handsets }: { plan: Plan; world: World; handsets: Handsets },
   from_ms: number,
   until_ms: number,
-  world: World,
   done: Done,
 ): Promise<number> {
   const began = performance.now() - from_ms;
@@ -125,6 +129,9 @@ async function play(
             : postJson(`${sim}/sim/ussd`, { phone }).catch(() => undefined),
         ),
       ),
+    ...plan.dials
+      .filter(inStretch)
+      .map(({ at_ms, n }) => at(at_ms, () => useHandset(world, n, handsets))),
     ...plan.faults
       .filter(inStretch)
       .map(({ at_ms, fault }) => at(at_ms, () => doFault(world, plan, fault, done))),

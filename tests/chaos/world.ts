@@ -19,6 +19,7 @@ export interface World {
   door: Door;
   fleet: Fleet;
   simulator_url: string;
+  hook_secret: string;
   /** For commands of ours: straight to PostgreSQL and the simulator. */
   env: Record<string, string>;
   close: () => Promise<void>;
@@ -82,7 +83,7 @@ export async function openWorld(plan: Plan, postgres: ChaosPostgres): Promise<Wo
     if (registered.code !== 0) throw new Error(registered.stderr);
     const faults = { duplicate: 0.1, seed: String(plan.seed) };
     await postJson(`${simulator_url}/sim/faults`, faults);
-    return { postgres, database_url, db, door, fleet, simulator_url, env, close };
+    return { postgres, database_url, db, door, fleet, simulator_url, hook_secret, env, close };
   } catch (error) {
     await close();
     throw error;

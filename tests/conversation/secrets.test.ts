@@ -6,6 +6,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { Refusal } from '../../src/base/errors.ts';
 import { heardNow, UssdRequest } from '../../src/channels/ussd/africas-talking.ts';
+import { takeReports } from '../../src/conversation/reports.ts';
+import { takeSms } from '../../src/conversation/sms.ts';
 import { action } from '../../src/flow/action.ts';
 import { actions } from '../../src/registry.ts';
 import { flows_folder } from '../../src/serve.ts';
@@ -123,6 +125,41 @@ test('a code is cut out however the phone wrote it, and when it overtakes the qu
   ]);
   used.splice(0);
   expect(await everywhereInTheDatabase()).not.toContain(pin);
+});
+
+test('a PIN that nobody asked for is in no row, no log and no figure, on whatever channel it came', async () => {
+  const logged: string[] = [];
+  const write = process.stdout.write.bind(process.stdout);
+  process.stdout.write = (chunk: string | Uint8Array) => logged.push(String(chunk)) > 0;
+  try {
+    const warned = /^Please never (?:write|enter) your M-Pesa PIN/;
+    expect((await house.writes(kamau, 'menu'))[0]).toContain('Hello Kamau');
+    // With a menu open, with nothing open, and to a person of the house.
+    expect((await house.writes(kamau, pin))[0]).toMatch(warned);
+    await house.writes(kamau, 'stop');
+    expect((await house.writes(kamau, ` ${pin} `))[0]).toMatch(warned);
+    await house.writes(kamau, 'mhudumu');
+    await house.writes(kamau, pin);
+    const sms = { id: 'ATXid_pin', from: `+${kamau}`, to: '20880', text: pin };
+    const form = { 'content-type': 'application/x-www-form-urlencoded' };
+    const texted = await house.hook('sms/inbound', new URLSearchParams(sms).toString(), form);
+    expect(texted.status).toBe(200);
+    await takeSms(house.db, house.conversations, () => true);
+    await house.keys(kamau, 'ATUid_pin', '');
+    expect(await house.keys(kamau, 'ATUid_pin', pin)).toMatch(/^CON Please never enter/);
+    expect(await house.keys(kamau, 'ATUid_pin', `${pin}*00`)).toMatch(/^CON/);
+    expect(await house.keys(kamau, 'ATUid_deep', `${pin}*1`)).toMatch(/^CON/);
+    const event = { sessionId: 'ATUid_pin', status: 'Failed', input: pin, lastAppResponse: pin };
+    await house.hook('ussd/events', new URLSearchParams(event).toString(), form);
+    await takeReports(house.db, () => true);
+  } finally {
+    process.stdout.write = write;
+    await sql`delete from handoffs`.execute(house.db);
+  }
+  const figures = await (await fetch(`${house.url}/metrics`)).text();
+  const everything = [await everywhereInTheDatabase(), figures, ...logged].join('\n');
+  expect(everything).toContain('000000');
+  expect(everything).not.toContain(pin);
 });
 
 test('a code in one webhook with what leads to it, or again beside something new, is cut out', async () => {

@@ -3,8 +3,8 @@ import { createServer } from 'node:http';
 import { sql } from 'kysely';
 import { beforeEach, expect, test } from 'vitest';
 import { inTransaction } from '../../src/base/db.ts';
-import { sendText } from '../../src/channels/whatsapp-cloud/send.ts';
-import { type SendText, sendOutbox } from '../../src/conversation/send.ts';
+import { sendMessage } from '../../src/channels/whatsapp-cloud/send.ts';
+import { type Send, sendOutbox } from '../../src/conversation/send.ts';
 import { loadMessages } from '../../src/flow/messages.ts';
 import { notify } from '../../src/outbox/notify.ts';
 import { lockPersonAt } from '../../src/people/find.ts';
@@ -33,8 +33,18 @@ const tell = (...said: [number: string, words: string][]) =>
 
 const messages = await loadMessages(flows_folder);
 const unhurried = new AbortController().signal;
-const sending = (send: SendText, more = () => true, give_up = unhurried) =>
-  sendOutbox({ db: house.db, messages, house: { values: {} }, send }, more, give_up);
+const sending = (send: Send, more = () => true, give_up = unhurried) =>
+  sendOutbox(
+    {
+      db: house.db,
+      messages,
+      house: { values: {}, keyed: () => '' },
+      whatsapp: send,
+      sms: undefined,
+    },
+    more,
+    give_up,
+  );
 
 const rows = () => house.db.selectFrom('outbox').selectAll().orderBy('id').execute();
 const sent = async () => (await rows()).filter((it) => it.state === 'sent').map((it) => it.words);
@@ -42,7 +52,7 @@ const untilSent = (count: number) => eventually(sent, (it) => it.length === coun
 
 test('a slow recipient holds nobody else, not even who is written to later', async () => {
   const answer = Promise.withResolvers<void>();
-  const send: SendText = async (to) => {
+  const send: Send = async (to) => {
     if (to === slow) await answer.promise;
     return `wamid.${to}`;
   };
@@ -64,7 +74,7 @@ test('twenty are under way at most, one of them a person, and in order', async (
   const heard = new Map<string, string[]>();
   const under_way = new Set<string>();
   let most = 0;
-  const send: SendText = async (to, text) => {
+  const send: Send = async (to, { text }) => {
     expect(under_way.has(to)).toBe(false);
     under_way.add(to);
     most = Math.max(most, under_way.size);
@@ -122,7 +132,7 @@ test('a message that hangs is given up when it is to be, and may have been sent'
   await tell([slow, 'into the void']);
   const stopping = new AbortController();
   const over = sending(
-    (to, text, give_up) => sendText(number, { to, text, give_up }),
+    (to, message, give_up) => sendMessage(number, { to, message, give_up }),
     () => !stopping.signal.aborted,
     stopping.signal,
   );

@@ -42,8 +42,18 @@ test('a date is the day before the month, and only one that exists', async () =>
   expect(say('kesho', 'sw')).toBe('Nimepata 11 Feb.');
   expect(say('5 Mei', 'sw')).toBe('Nimepata 5 Mei.');
   expect(say('3/12/2027')).toBe('Got 3 Dec 2027.');
+  for (const said of ['25 Feb', 'Feb 25', '25th February', 'feb 25th, 2026', '25/2/26'])
+    expect(say(said)).toBe('Got 25 Feb.');
+  // Without a year the nearest is meant: it is 10 February 2026.
+  expect([say('20 Dec'), say('5/8')]).toEqual(['Got 20 Dec 2025.', 'Got 5 Aug.']);
   for (const said of ['31/2/2026', '2/13/2026', 'soon', '2026-2-30', 'constructor'])
     expect(say(said)).toMatch(/^Please write a date/);
+});
+
+test('a date can be bounded by today', async () => {
+  const say = await asked('date', ', min: today', '|date');
+  expect(say('9 Feb')).toMatch(/^Please write a date/);
+  expect(say('leo')).toBe('Got 10 Feb.');
 });
 
 test('a phone number is Kenyan and mobile, however it is written', async () => {

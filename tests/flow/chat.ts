@@ -36,6 +36,7 @@ export const actions: Actions = {
       total: Money,
       n: z.number(),
       left: Money,
+      claimed: z.boolean(),
     }),
   }),
   'reports.today': declared({
@@ -49,6 +50,18 @@ export const actions: Actions = {
     }),
     refusals: ['not_allowed'],
   }),
+  'reports.movements': declared({
+    input: nothing,
+    output: z.object({
+      owed: Money,
+      last: z.array(
+        z.object({ id: z.string(), at: z.string(), ref: z.string(), amount: Money, after: Money }),
+      ),
+      lines: z.string(),
+    }),
+    refusals: ['none'],
+  }),
+  'reports.send_statement': declared({ input: nothing, output: nothing, refusals: ['none'] }),
   'invoices.standing': declared({
     input: nothing,
     output: z.object({
@@ -79,6 +92,27 @@ export const actions: Actions = {
     input: z.object({ language: z.enum(languages) }),
     output: z.object({ language: z.enum(languages) }),
   }),
+  'people.send_code': declared({
+    input: z.object({ phone: z.string() }),
+    output: nothing,
+    refusals: ['too_many'],
+  }),
+  'people.await_dial': declared({
+    input: z.object({ phone: z.string() }),
+    output: nothing,
+    refusals: ['too_many'],
+  }),
+  'people.prove_by_code': declared({
+    input: z.object({ phone: z.string(), code: z.string() }),
+    output: z.object({ result: z.enum(['linked', 'wrong', 'over']), name: z.string() }),
+  }),
+  'people.waiting_dial': declared({
+    input: nothing,
+    output: z.object({ whatsapp: z.string() }),
+    refusals: ['over'],
+  }),
+  'people.refuse_dial': declared({ input: nothing, output: nothing }),
+  'people.prove_by_dial': declared({ input: nothing, output: nothing, refusals: ['over'] }),
   'orders.list': declared({
     input: nothing,
     output: z.array(
@@ -110,7 +144,14 @@ export function invoices(count: number) {
 
 /** What the actions answer unless a test says otherwise. */
 export const answers: Readonly<Record<string, unknown>> = {
-  'reports.home': { role: 'customer', name: 'Kamau', total: '12500.00', n: 2, left: '6500.00' },
+  'reports.home': {
+    role: 'customer',
+    name: 'Kamau',
+    total: '12500.00',
+    n: 2,
+    left: '6500.00',
+    claimed: false,
+  },
   'reports.today': {
     received: '12500.00',
     count: 5,
@@ -118,6 +159,18 @@ export const answers: Readonly<Record<string, unknown>> = {
     unmatched: 2,
     unmatched_total: '1200.50',
   },
+  'reports.movements': {
+    owed: '6500.00',
+    last: Array.from({ length: 5 }, (_, index) => ({
+      id: String(index),
+      at: '2026-02-03T11:30:00Z',
+      ref: 'INV-20260203-0001',
+      amount: index % 2 === 0 ? '5000.00' : '-500.00',
+      after: '6500.00',
+    })),
+    lines: '03/02/2026 +5,000.00 INV-20260203-0001\n04/02/2026 -500.00 NLJ7RT61SV',
+  },
+  'reports.send_statement': {},
   'invoices.standing': { owed: '6500.00', credit: '0.00', invoices: invoices(9) },
   'payments.recent': Array.from({ length: 12 }, (_, index) => ({
     id: String(index),
@@ -130,6 +183,12 @@ export const answers: Readonly<Record<string, unknown>> = {
     paid_for: 'INV-20260203-0001',
   })),
   'people.speak': { language: 'sw' },
+  'people.send_code': {},
+  'people.await_dial': {},
+  'people.prove_by_code': { result: 'wrong', name: 'Kamau' },
+  'people.waiting_dial': { whatsapp: '254722000123' },
+  'people.refuse_dial': {},
+  'people.prove_by_dial': {},
   'orders.list': [
     { id: 'o1', ref: 'ORD-1', total: '500.00' },
     { id: 'o2', ref: 'ORD-2', total: '1500.50', note: 'late' },

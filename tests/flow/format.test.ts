@@ -95,7 +95,7 @@ test('what a renamed step needs and nobody was asked is not made up', async () =
   const renamed = changed
     .replace('steps:', 'renamed: { reason: amount, explain: details }\nsteps:')
     .replace(/ {2}reason:\n[^]*? {4}to: amount\n/, '')
-    .replace('{order.ref}?"', '{order.ref} {sure}?"')
+    .replaceAll('{order.ref}?"', '{order.ref} {sure}?"')
     .replace(
       '  amount:\n',
       '  sure: { ask: { en: Sure?, sw: Hakika? }, pick: { yes: { en: Yes, sw: Ndiyo } } }\n  amount:\n',

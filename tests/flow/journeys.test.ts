@@ -11,7 +11,7 @@ const own = await loadFiles({ refund, approve, menu });
 test('a fresh dial shows the menu of what this person may do', () => {
   const chat = new Chat(flows, { channel: 'ussd' });
   expect(chat.say('')).toBe(
-    'Hello Kamau. To pay: KES 6,500\nWhat would you like to do?\n1 Check balance\n2 How to pay\n3 Language / Lugha',
+    'Hello Kamau. To pay: KES 6,500\nWhat would you like to do?\n1 Check balance\n2 Statement\n3 How to pay\n4 Talk to a person\n5 Language / Lugha',
   );
 });
 
@@ -20,15 +20,24 @@ test('an admin sees the day, a stranger is welcomed, on each channel in its own 
     roles: ['admin'],
     language: 'sw',
     answers: {
-      'reports.home': { role: 'admin', name: 'W', total: '12500.00', n: 2, left: '0.00' },
+      'reports.home': {
+        role: 'admin',
+        name: 'W',
+        total: '12500.00',
+        n: 2,
+        left: '0.00',
+        claimed: false,
+      },
     },
   });
   expect(admin.say('habari')).toBe(
-    'Leo KES 12,500. Yanakusubiri: 2\nUngependa kufanya nini?\n1 Malipo ya leo\n2 Malipo ya karibuni\n3 Jinsi ya kulipa\n4 Lugha / Language',
+    'Leo KES 12,500. Yanakusubiri: 2\nUngependa kufanya nini?\n1 Malipo ya leo\n2 Malipo ya karibuni\n3 Jinsi ya kulipa\n4 Ongea na mhudumu\n5 Lugha / Language',
   );
   const stranger = {
     roles: [],
-    answers: { 'reports.home': { role: 'none', name: '', total: '0.00', n: 0, left: '0.00' } },
+    answers: {
+      'reports.home': { role: 'none', name: '', total: '0.00', n: 0, left: '0.00', claimed: false },
+    },
   };
   expect(new Chat(flows, stranger).say('hi')).toMatch(/^Welcome! This is Duka\. Here/);
   expect(new Chat(flows, { ...stranger, channel: 'ussd' }).say('')).toMatch(

@@ -10,7 +10,18 @@ const question = (rest: string) =>
 
 test('the shipped conversations are right for every language and channel', async () => {
   const { flows } = await loadFlows(flows_folder, actions);
-  expect([...flows.keys()]).toEqual(['balance', 'language', 'menu', 'pay', 'payments', 'today']);
+  expect([...flows.keys()]).toEqual([
+    'balance',
+    'claim',
+    'language',
+    'link',
+    'menu',
+    'pay',
+    'payments',
+    'person',
+    'statement',
+    'today',
+  ]);
 });
 
 const wrong: [string, Record<string, string>, string[]][] = [
@@ -18,7 +29,7 @@ const wrong: [string, Record<string, string>, string[]][] = [
     'YAML that cannot be read',
     steps('  a: { end: { en: One, sw: Moja }'),
     [
-      'flows/x.yaml:4:1 Flow map in block collection must be sufficiently indented and end with a }',
+      'flows/x.yaml:4:1 Flow map in block collection must be sufficiently indented and end with a } (words with { } : , or # in them go in quotes)',
     ],
   ],
   [
@@ -78,7 +89,7 @@ const wrong: [string, Record<string, string>, string[]][] = [
     'a jump to no step',
     steps(`${question('    to: details')}\n  details2: { end: { en: A, sw: B } }`),
     [
-      'flows/x.yaml:6:5 there is no step "details"',
+      'flows/x.yaml:6:5 there is no step "details"; "details2" is nearest',
       'flows/x.yaml:7:3 nothing leads to this step',
       'flows/x.yaml:8:3 nothing leads to this step',
     ],
@@ -141,7 +152,17 @@ const wrong: [string, Record<string, string>, string[]][] = [
   [
     'a value that nothing sets',
     steps('  a: { end: { en: "{refnd}", sw: "Rudisha {refund}" } }'),
-    ['flows/x.yaml:3:15 nothing sets "refnd"', 'flows/x.yaml:3:30 nothing sets "refund"'],
+    [
+      'flows/x.yaml:3:15 nothing sets "refnd"',
+      'flows/x.yaml:3:15 {refund} is in sw and not here',
+      'flows/x.yaml:3:30 nothing sets "refund"',
+      'flows/x.yaml:3:30 {refnd} is in en and not here',
+    ],
+  ],
+  [
+    'a value that a translator has left out',
+    steps(`  q: { ask: { en: A?, sw: B? }, type: number }\n  a: { end: { en: "{q}", sw: Sawa } }`),
+    ['flows/x.yaml:4:26 {q} is in en and not here'],
   ],
   [
     'a value that may not be set yet',
@@ -217,7 +238,7 @@ const wrong: [string, Record<string, string>, string[]][] = [
   [
     'a literal as an input',
     steps(`  f: { do: orders.count, with: { count: 12 }, else: { down: $down } }\n${done}`),
-    ['flows/x.yaml:3:34 this must be a string'],
+    ['flows/x.yaml:3:34 this is a path, never a value'],
   ],
   [
     'an output that does not exist',
@@ -226,8 +247,8 @@ const wrong: [string, Record<string, string>, string[]][] = [
     ),
     [
       'flows/x.yaml:3:34 nothing sets "q"',
-      'flows/x.yaml:4:8 "it" has no "tongue"',
-      'flows/x.yaml:4:28 "it" has no "tung"',
+      'flows/x.yaml:4:8 "it" has no "tongue"; it has language',
+      'flows/x.yaml:4:28 "it" has no "tung"; it has language',
     ],
   ],
   [
@@ -258,7 +279,10 @@ const wrong: [string, Record<string, string>, string[]][] = [
     steps(
       `  f: { do: orders.list, as: orders, else: { none: $down, down: $down } }\n  o: { ask: { en: A?, sw: B? }, pick: { from: orders, label: "{rf}", value: no } }\n${done}`,
     ),
-    ['flows/x.yaml:4:55 "orders" has no "rf"', 'flows/x.yaml:4:70 "orders" has no "no"'],
+    [
+      'flows/x.yaml:4:55 "orders" has no "rf"; it has id, ref, total, note',
+      'flows/x.yaml:4:70 "orders" has no "no"; it has id, ref, total, note',
+    ],
   ],
   [
     'a missing translation',

@@ -13,18 +13,29 @@ const secret_only = await loadFiles({
   menu: menu.replace('[refund, approve]', '[approve]'),
 });
 
-const words =
-  'back,rudi,menu,help,acha,skip,zaidi,balance,leo,orodha,lugha,pay,refund,approve,,English,500,' +
+const samples =
+  'back,rudi,menu,help,acha,skip,zaidi,balance,leo,statement,mhudumu,balance INV-1,1500,orodha,lugha,pay,refund,approve,,English,500,' +
   'yes,3/2/2026,0722000000,739164,__proto__,constructor,toString,{shop},$down';
 
 const said = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom('1', '2', '3', '4', '5', '9', '12', '0', '00', '98') },
   {
     weight: 3,
-    arbitrary: fc.constantFrom(...words.split(',')),
+    arbitrary: fc.constantFrom(...samples.split(',')),
   },
   { weight: 1, arbitrary: fc.string({ unit: 'grapheme', maxLength: 200 }) },
 );
+
+// Taps of menus and of questions long gone, and things that are sent.
+const tapped = fc.oneof(
+  fc.record({
+    type: fc.constant('tap' as const),
+    at: fc.constantFrom('menu', '0123456789ab'),
+    id: fc.constantFrom('balance', 'language', 'menu', '_guess', '__proto__', '1', 'yes'),
+  }),
+  fc.constant({ type: 'image' as const, value: { id: 'm1', mime: 'image/png' } }),
+);
+const heard = fc.oneof({ weight: 9, arbitrary: said }, { weight: 1, arbitrary: tapped });
 
 const amount = fc.nat({ max: 99_999_999 }).map((cents) => (cents / 100).toFixed(2));
 const name = fc.string({ unit: 'grapheme', maxLength: 60 });
@@ -36,6 +47,7 @@ const answers = fc.record({
     total: amount,
     n: number,
     left: amount,
+    claimed: fc.boolean(),
   }),
   'reports.today': fc.record({
     received: amount,
@@ -43,6 +55,20 @@ const answers = fc.record({
     matched: number,
     unmatched: number,
     unmatched_total: amount,
+  }),
+  'reports.movements': fc.record({
+    owed: amount,
+    last: fc.array(
+      fc.record({
+        id: name,
+        at: fc.constant('2026-02-03T11:30:00Z'),
+        ref: name,
+        amount,
+        after: amount,
+      }),
+      { maxLength: 5 },
+    ),
+    lines: fc.string({ maxLength: 300 }),
   }),
   'invoices.standing': fc.record({
     owed: amount,
@@ -73,21 +99,21 @@ const answers = fc.record({
 test('whatever people say, every turn waits or ends, and every page of USSD fits', () => {
   fc.assert(
     fc.property(
-      fc.array(said, { minLength: 1, maxLength: 15 }),
+      fc.array(heard, { minLength: 1, maxLength: 15 }),
       answers,
       fc.record({
-        channel: fc.constantFrom('whatsapp' as const, 'ussd' as const),
+        channel: fc.constantFrom('whatsapp' as const, 'ussd' as const, 'sms' as const),
         language: fc.constantFrom('en' as const, 'sw' as const),
         roles: fc.subarray(['admin', 'customer', 'owner'] as const),
       }),
       (texts, given, at) => {
         const chat = new Chat(flows, { ...at, answers: given });
         for (const text of texts) {
-          const heard = chat.say(text);
-          expect(heard).not.toBe('');
-          if (at.channel !== 'ussd') continue;
-          expect(gsm7Length(heard)).toBeLessThanOrEqual(160);
-          expect(outsideGsm7(heard)).toBeUndefined();
+          const words = chat.say(text);
+          expect(words).not.toBe('');
+          if (at.channel === 'whatsapp') continue;
+          expect(outsideGsm7(words)).toBeUndefined();
+          if (at.channel === 'ussd') expect(gsm7Length(words)).toBeLessThanOrEqual(160);
         }
       },
     ),
@@ -114,9 +140,9 @@ test('flows that ask, refuse and lead back do not lose anybody either', () => {
       (texts, given, channel) => {
         const chat = new Chat(own, { channel, answers: given });
         for (const text of texts) {
-          const heard = chat.say(text);
-          expect(heard).not.toBe('');
-          if (channel === 'ussd') expect(gsm7Length(heard)).toBeLessThanOrEqual(160);
+          const shown = chat.say(text);
+          expect(shown).not.toBe('');
+          if (channel === 'ussd') expect(gsm7Length(shown)).toBeLessThanOrEqual(160);
         }
         const keys = chat.ran.map((ran) => ran.key);
         expect(new Set(keys).size).toBe(keys.length);

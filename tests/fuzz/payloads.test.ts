@@ -8,7 +8,7 @@ import {
   statusesOf,
   WhatsAppWebhook,
 } from '../../src/channels/whatsapp-cloud/payloads.ts';
-import { sendText } from '../../src/channels/whatsapp-cloud/send.ts';
+import { sendMessage } from '../../src/channels/whatsapp-cloud/send.ts';
 import { payerFrom } from '../../src/daraja/payloads.ts';
 import { readConfirmation } from '../../src/payments/confirmation.ts';
 import { damaged, mutated, oddJson, oddText, runs, written } from './arbitraries.ts';
@@ -203,9 +203,10 @@ test('whatever Meta answers, a message was sent, or how it was not is known', as
   await fc.assert(
     fc.asyncProperty(status, body, async (code, text) => {
       answer = { status: code, body: code === 204 ? '' : text };
-      const sent = await sendText(number, { to: '254700000004', text: 'Habari' }).catch(
-        (error: unknown) => error,
-      );
+      const sent = await sendMessage(number, {
+        to: '254700000004',
+        message: { text: 'Habari' },
+      }).catch((error: unknown) => error);
       if (typeof sent === 'string') expect(code).toBeLessThan(300);
       else {
         expect(sent).toBeInstanceOf(ProviderError);

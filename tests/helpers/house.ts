@@ -1,9 +1,10 @@
 import { createHmac } from 'node:crypto';
 import type { Hono } from 'hono';
 import { inTransaction, type Db } from '../../src/base/db.ts';
+import { keyedHash } from '../../src/base/secrets.ts';
 import { decimalFromCents } from '../../src/base/money.ts';
 import { demoConfig, seedDemo } from '../../src/demo.ts';
-import type { House as Conversations } from '../../src/conversation/turn.ts';
+import type { House as Conversations } from '../../src/conversation/house.ts';
 import { takeTurns } from '../../src/conversation/whatsapp.ts';
 import type { Actions } from '../../src/flow/action.ts';
 import { keepContents } from '../../src/conversation/contents.ts';
@@ -71,7 +72,8 @@ export async function openHouse(
   const values = { shop: 'Duka', help: '0700000001', paybill: '600000', ussd: '*384*123456#' };
   const flows = await loadFlows(other.flows_folder, other.actions);
   await keepContents(db, flows);
-  const conversations: Conversations = { flows, actions: other.actions, values };
+  const keyed = (purpose: string, text: string) => keyedHash(settings.secret, purpose, text);
+  const conversations: Conversations = { flows, actions: other.actions, values, keyed };
   const app = buildServer({ settings, database, house: conversations });
   const listening = await listen(app, '127.0.0.1', 0);
   const receive: ReceiveSettings = {

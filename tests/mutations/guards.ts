@@ -1,4 +1,5 @@
 import type { Guard } from './guard.ts';
+import { channels } from './guards/channels.ts';
 import { doors } from './guards/doors.ts';
 import { inbox } from './guards/inbox.ts';
 import { ledger } from './guards/ledger.ts';
@@ -9,6 +10,7 @@ import { turns } from './guards/turns.ts';
 
 /** Every guard that must not be lost without a test going red. */
 export const guards: readonly Guard[] = [
+  ...channels,
   ...doors,
   ...inbox,
   ...payments,

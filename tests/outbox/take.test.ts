@@ -49,7 +49,7 @@ test('a person has one message in flight, and the next when it has ended', async
   expect(await leased()).toEqual([]);
   const [one] = await rows();
   await recordSent(house.db, [
-    { id: one!.id, attempts: 1, outcome: 'sent', provider_id: 'wamid.1' },
+    { id: one!.id, attempts: 1, by: 'whatsapp', outcome: 'sent', provider_id: 'wamid.1' },
   ]);
   expect(await leased()).toEqual(['two']);
   // Who held them was killed: they are another's when the lease is over.
@@ -77,7 +77,9 @@ test('whoever lost the lease records nothing', async () => {
   const [slow] = await leaseMessages(house.db, 1);
   await over();
   await leaseMessages(house.db, 1);
-  await recordSent(house.db, [{ id: slow!.id, attempts: 1, outcome: 'later', error: 'late' }]);
+  await recordSent(house.db, [
+    { id: slow!.id, attempts: 1, by: 'whatsapp', outcome: 'later', error: 'late' },
+  ]);
   expect((await rows())[0]).toMatchObject({ state: 'sending', attempts: 2 });
 });
 
@@ -93,8 +95,10 @@ test('what was not sent is tried for a day, what may have been sent four times, 
       {
         db: house.db,
         messages,
-        house: { values: {} },
-        send: (to) => Promise.reject(new ProviderError(outcomes.get(to as typeof kamau)!, 'no')),
+        house: { values: {}, keyed: () => '' },
+        whatsapp: (to) =>
+          Promise.reject(new ProviderError(outcomes.get(to as typeof kamau)!, 'no')),
+        sms: undefined,
       },
       () => true,
       new AbortController().signal,
@@ -132,8 +136,14 @@ test('what a provider answers can be recorded, whatever is in it', async () => {
   await tell(otieno, 'two');
   const [two, one] = await leaseMessages(house.db, 20);
   await recordSent(house.db, [
-    { id: one!.id, attempts: 1, outcome: 'sent', provider_id: 'wamid.\0\ud83d1' },
-    { id: two!.id, attempts: 1, outcome: 'never', error: 'no\0\nsuch \ud83dnumber' },
+    { id: one!.id, attempts: 1, by: 'whatsapp', outcome: 'sent', provider_id: 'wamid.\0\ud83d1' },
+    {
+      id: two!.id,
+      attempts: 1,
+      by: 'whatsapp',
+      outcome: 'never',
+      error: 'no\0\nsuch \ud83dnumber',
+    },
   ]);
   expect(await rows()).toMatchObject([
     { words: 'one', state: 'sent', provider_id: expect.stringContaining('wamid.') },

@@ -195,6 +195,7 @@ test("a provider's secret opens its own doors alone", async () => {
   const hooks = {
     daraja: [hook_secret],
     ussd: ['another-0123456789'],
+    sms: [],
     whatsapp: ['a-third-0123456789'],
   };
   const other = await openHouse({ hooks });

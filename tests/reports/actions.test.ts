@@ -21,10 +21,11 @@ test.each(Object.keys(actions).filter((name) => actions[name]!.refusals.includes
       roles: ['customer'],
       stopped: false,
     } as const;
+    const keyed = () => '';
     await inTransaction(house.db, (tx) =>
-      expect(async () => actions[name]!.run(tx, { actor, input: {}, key: 'test' })).rejects.toThrow(
-        new Refusal('not_allowed'),
-      ),
+      expect(async () =>
+        actions[name]!.run(tx, { actor, input: {}, key: 'test', keyed }),
+      ).rejects.toThrow(new Refusal('not_allowed')),
     );
   },
 );

@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { eventually } from '../helpers/process.ts';
 import { hook_secret, openWorld, type Received } from './world.ts';
 
 async function newWorld(answer: (it: Received) => { status: number; text?: string }) {
@@ -10,6 +11,10 @@ async function newWorld(answer: (it: Received) => { status: number; text?: strin
 const formOf = (it: Received | undefined) =>
   Object.fromEntries(new URLSearchParams(it?.body ?? ''));
 const phone = '0700000004';
+type World = Awaited<ReturnType<typeof openWorld>>;
+const turnsOf = (world: World) => world.app.received.filter((it) => it.path.endsWith('/ussd'));
+const eventsOf = (world: World) =>
+  world.app.received.filter((it) => it.path.endsWith('/ussd/events')).map(formOf);
 
 test('every answer is added to the text of its session', async () => {
   const world = await newWorld((it) =>
@@ -26,7 +31,7 @@ test('every answer is added to the text of its session', async () => {
     text: 'Asante',
     end: true,
   });
-  const [first, ...others] = world.app.received;
+  const [first, ...others] = turnsOf(world);
   expect(first?.path).toBe(`/hooks/${hook_secret}/ussd`);
   expect(first?.headers['content-type']).toBe('application/x-www-form-urlencoded');
   expect(first?.body).toContain('phoneNumber=%2B254700000004');
@@ -41,9 +46,39 @@ test('dialling again begins a new session', async () => {
   await world.post('/sim/ussd', { phone });
   await world.post('/sim/ussd', { phone, input: '1' });
   await world.post('/sim/ussd', { phone });
-  const forms = world.app.received.map(formOf);
+  const forms = turnsOf(world).map(formOf);
   expect(forms[2]?.['text']).toBe('');
   expect(forms[2]?.['sessionId']).not.toBe(forms[0]?.['sessionId']);
+});
+
+test('how a session ended is told, with all that was keyed and shown last, as the gateway does', async () => {
+  const world = await newWorld(() => ({ status: 200, text: 'CON Menu' }));
+  await world.post('/sim/ussd', { phone });
+  await world.post('/sim/ussd', { phone, input: '739164' });
+  world.app.answer = () => ({ status: 200, text: 'END Asante' });
+  await world.post('/sim/ussd', { phone });
+  await eventually(
+    async () => eventsOf(world),
+    (all) => all.length === 2,
+    10_000,
+  );
+  expect(
+    eventsOf(world)
+      .map((it) => it['status'])
+      .sort(),
+  ).toEqual(['Incomplete', 'Success']);
+  expect(eventsOf(world).find((it) => it['status'] === 'Incomplete')).toMatchObject({
+    input: '739164',
+    lastAppResponse: 'Menu',
+    hopsCount: '2',
+  });
+});
+
+test('what is dialled along with the code is the first text', async () => {
+  const world = await newWorld(() => ({ status: 200, text: 'CON Menu' }));
+  await world.post('/sim/ussd', { phone, with: '1*2' });
+  await world.post('/sim/ussd', { phone, input: '3' });
+  expect(turnsOf(world).map((it) => formOf(it)['text'])).toEqual(['1*2', '1*2*3']);
 });
 
 test('a reply that is neither CON nor END ends the session', async () => {

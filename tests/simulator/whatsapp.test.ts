@@ -5,6 +5,7 @@ import {
   statusesOf,
   WhatsAppWebhook,
 } from '../../src/channels/whatsapp-cloud/payloads.ts';
+import { eventually } from '../helpers/process.ts';
 import { hook_secret, openWorld, type Received } from './world.ts';
 
 async function newWorld(answer?: (it: Received) => { status: number }) {
@@ -33,6 +34,9 @@ test('what a person writes reaches the app, signed over the very bytes', async (
       from: '254700000004',
       name: 'Kamau',
       text: 'Habari 👋 "1/2"\nMwangi',
+      tapped: null,
+      sent: null,
+      answers: null,
       kind: 'text',
       at: expect.any(Date),
       phone_number_id: '100000000600000',
@@ -82,6 +86,50 @@ test('a chat is read from the last message seen', async () => {
   expect(json).toMatchObject([{ text: 'three', direction: 'in' }]);
   expect((await world.get('/sim/whatsapp')).status).toBe(400);
   expect((await world.get('/sim/sms?phone=254700000005')).json).toEqual([]);
+});
+
+test('buttons and rows are tapped, and the tap names the message it was below', async () => {
+  const world = await newWorld();
+  const rows = [{ id: 'q1:a', title: 'First', description: 'The first of them' }];
+  const list = { button: 'Choose', sections: [{ rows }] };
+  const interactive = { type: 'list', body: { text: 'Which?' }, action: list };
+  const path = '/v25.0/1/messages';
+  const sent = await world.post(path, { ...send, type: 'interactive', interactive }, bearer);
+  const asked = sent.json.messages[0].id;
+  const chat = await world.get('/sim/whatsapp?phone=254700000004');
+  expect(chat.json).toMatchObject([{ text: 'Which?\n1 The first of them', choices: rows }]);
+  await world.post('/sim/whatsapp', { from: '254700000004', tap: 'q1:a' });
+  const said = await eventually(
+    async () => world.app.received.flatMap((it) => messagesOf(webhookOf(it))),
+    (all) => all.length > 0,
+    10_000,
+  );
+  expect(said).toMatchObject([{ kind: 'interactive', tapped: 'q1:a', answers: asked, text: null }]);
+  const nothing = await world.post('/sim/whatsapp', { from: '254700000004', tap: 'q9:z' });
+  expect([nothing.status, nothing.json.error]).toEqual([400, 'There is no q9:z to tap there.']);
+});
+
+test('when the day after a message is over, only templates are taken, until the next message', async () => {
+  const world = await newWorld();
+  const path = '/v25.0/1/messages';
+  const closed = { phone: '254700000004', open: false };
+  await world.post('/sim/whatsapp/window', closed);
+  const text = { ...send, text: { body: 'Hello' } };
+  expect((await world.post(path, text, bearer)).json.error.code).toBe(131047);
+  const parameters = [{ type: 'text', text: 'Kamau' }];
+  const template = {
+    name: 'paid_full',
+    language: { code: 'en' },
+    components: [{ type: 'body', parameters }],
+  };
+  expect((await world.post(path, { ...send, type: 'template', template }, bearer)).status).toBe(
+    200,
+  );
+  const broken = [{ type: 'body', parameters: [{ type: 'text', text: 'two\nlines' }] }];
+  const odd = { ...send, type: 'template', template: { ...template, components: broken } };
+  expect((await world.post(path, odd, bearer)).json.error.code).toBe(100);
+  await world.post('/sim/whatsapp', { from: '254700000004', text: 'Hi' });
+  expect((await world.post(path, text, bearer)).status).toBe(200);
 });
 
 test('the Cloud API refuses as Graph does', async () => {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { keyedHash } from '../../base/secrets.ts';
 import { msisdnFrom } from '../../base/phone.ts';
+import type { Heard, NewAnswer, UssdGateway } from './gateway.ts';
 
 /**
  * What Africa's Talking posts for each key press: five form fields, `text` with every answer so
@@ -22,35 +23,27 @@ export const UssdRequest = z.object({
 
 export type UssdRequest = z.output<typeof UssdRequest>;
 
-/**
- * What was kept of the `text` before: enough to tell the new answer apart, nothing that was
- * answered.
- */
-export interface Heard {
-  text_length: number;
-  text_hash: string;
-}
-
-export type NewAnswer =
-  /** A session's first screen, or one that lost its thread. */
-  | { kind: 'dialled' }
-  /** The very same request again, or an earlier one that comes late. */
-  | { kind: 'repeat' }
-  /** One answer, even with a `*` in it. */
-  | { kind: 'answer'; text: string };
-
 /** Finds what is new in a request, as the difference to what was heard before in its session. */
 export function newAnswer(key: string, request: UssdRequest, before: Heard | undefined): NewAnswer {
-  if (!before) return { kind: 'dialled' };
   const { text } = request;
+  if (!before) return { kind: 'dialled', picks: picksIn(request) };
   // A late copy of an earlier request: it moves nobody.
   if (text.length < before.text_length) return { kind: 'repeat' };
   const beginning = text.slice(0, before.text_length);
-  if (hashOf(key, request.sessionId, beginning) !== before.text_hash) return { kind: 'dialled' };
+  if (hashOf(key, request.sessionId, beginning) !== before.text_hash)
+    return { kind: 'dialled', picks: [] };
   if (text.length === before.text_length) return { kind: 'repeat' };
   if (before.text_length === 0) return { kind: 'answer', text };
-  if (text[before.text_length] !== '*') return { kind: 'dialled' };
+  if (text[before.text_length] !== '*') return { kind: 'dialled', picks: [] };
   return { kind: 'answer', text: text.slice(before.text_length + 1) };
+}
+
+// The code can be dialled with what comes after it, *384*123456*1*2#; some networks repeat the code
+// itself.
+function picksIn({ text, serviceCode }: UssdRequest): string[] {
+  const code = serviceCode.replace(/#$/, '');
+  const dialled = text.startsWith(`${code}*`) ? text.slice(code.length + 1) : text;
+  return dialled === '' ? [] : dialled.replace(/#$/, '').split('*');
 }
 
 /** What to keep of a request for the next one. */
@@ -65,7 +58,37 @@ function hashOf(key: string, session: string, text: string): string {
   return keyedHash(key, 'ussd', `${session}\n${text}`);
 }
 
-/** The reply as Africa's Talking takes it. */
-export function ussdReply(words: string, over: boolean): string {
-  return `${over ? 'END' : 'CON'} ${words}`;
-}
+/** Africa's Talking: a form whose `text` repeats every answer so far; CON or END and the words. */
+export const africasTalking: UssdGateway = {
+  read: (form) => {
+    const request = UssdRequest.safeParse(form).data;
+    return (
+      request && {
+        session: request.sessionId,
+        msisdn: request.phoneNumber,
+        code: request.serviceCode,
+        network: request.networkCode,
+        newAnswer: (key, before) => newAnswer(key, request, before),
+        heardNow: (key) => heardNow(key, request),
+      }
+    );
+  },
+  reply: (words, over) => ({ body: `${over ? 'END' : 'CON'} ${words}`, type: 'text/plain' }),
+};
+
+const Text = z.string().max(200).optional().catch(undefined);
+
+/**
+ * How a session ended, without what was answered and shown in it: the gateway sends that too, and
+ * it may hold a PIN.
+ */
+export const UssdEvent = z.object({
+  sessionId: z.string().regex(/^[\x21-\x7e]{1,128}$/),
+  status: z.enum(['Success', 'Incomplete', 'Failed']),
+  date: Text,
+  networkCode: Text,
+  durationInMillis: Text,
+  hopsCount: Text,
+  cost: Text,
+  errorMessage: Text,
+});

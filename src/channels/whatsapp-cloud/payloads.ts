@@ -36,12 +36,23 @@ export interface WhatsAppMessage {
   name: string | null;
   /** Null for everything but text. */
   text: string | null;
+  /** The id of the button or row that was tapped, as we gave it. */
+  tapped: string | null;
+  /** A picture, paper or place that was sent. */
+  sent: Sent | null;
+  /** The message of ours that this one answers: by a tap, or quoting it. */
+  answers: string | null;
   /** "text", "image", … as Meta names it; "unknown" when it has no name. */
   kind: string;
   at: Date;
   /** Which of the business's numbers it was written to. */
   phone_number_id: string | null;
 }
+
+/** Something that is sent rather than written; media by Meta's id of it. */
+export type Sent =
+  | { type: 'image' | 'document'; value: { id: string; mime: string } }
+  | { type: 'location'; value: { latitude: number; longitude: number } };
 
 /** How far a message of ours has come. */
 export interface WhatsAppStatus {
@@ -56,12 +67,29 @@ export interface WhatsAppStatus {
 const Id = z.string().regex(/^[\x21-\x7e]{1,180}$/);
 const Seconds = z.coerce.number().int().min(0).max(4_102_444_800);
 
+const Tapped = z.object({ id: z.string().min(1).max(256) });
+const Media = z
+  .object({ id: Id, mime_type: z.string().max(100) })
+  .optional()
+  .catch(undefined);
+
 const Message = z.object({
   id: Id,
   from: z.string().regex(/^\+?[\w.:@-]{5,128}$/),
   timestamp: z.unknown().optional(),
   type: z.string().max(50).catch('unknown'),
   text: z.object({ body: z.string() }).optional().catch(undefined),
+  context: z.object({ id: Id }).optional().catch(undefined),
+  interactive: z
+    .object({ button_reply: Tapped.optional(), list_reply: Tapped.optional() })
+    .optional()
+    .catch(undefined),
+  image: Media,
+  document: Media,
+  location: z
+    .object({ latitude: z.number().min(-90).max(90), longitude: z.number().min(-180).max(180) })
+    .optional()
+    .catch(undefined),
 });
 
 const Contact = z.object({ wa_id: z.string(), profile: z.object({ name: z.string() }) });
@@ -86,11 +114,20 @@ export function messagesOf(webhook: WhatsAppWebhook): WhatsAppMessage[] {
       name: shownText(names.get(message.from) ?? '', longest_name) || null,
       text:
         message.type === 'text' && message.text ? shownText(message.text.body, longest_text) : null,
+      tapped: (message.interactive?.button_reply ?? message.interactive?.list_reply)?.id ?? null,
+      sent: sentIn(message),
+      answers: message.context?.id ?? null,
       kind: message.type,
       at: momentFrom(message.timestamp),
       phone_number_id: value.metadata?.phone_number_id ?? null,
     }));
   });
+}
+
+function sentIn({ image, document, location }: z.output<typeof Message>): Sent | null {
+  if (image) return { type: 'image', value: { id: image.id, mime: image.mime_type } };
+  if (document) return { type: 'document', value: { id: document.id, mime: document.mime_type } };
+  return location ? { type: 'location', value: location } : null;
 }
 
 /** Every status of a webhook. They repeat and overtake each other: a status only moves forward. */

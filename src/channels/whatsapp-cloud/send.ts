@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { ProviderError, messageOf } from '../../base/errors.ts';
+import { type CloudMessage, contentOf, templateOf } from './content.ts';
+import { cloudError } from './errors.ts';
 
 /** A number on WhatsApp's Cloud API. */
 export interface CloudNumber {
@@ -11,23 +13,34 @@ export interface CloudNumber {
 
 // Longer than the ten seconds after which a connection is given up, which is another thing to know.
 const timeout_ms = 15_000;
-const most_characters = 4_096;
 
 const Accepted = z.object({ messages: z.tuple([z.object({ id: z.string() })]) });
 const Refused = z.object({ error: z.object({ code: z.number(), message: z.string().optional() }) });
 
-// Limits on how fast we write, and Meta's own maintenance: nothing was sent, and later it will be.
-const retryable_codes = new Set([4, 80007, 130429, 131056, 131057]);
-// Meta does not know itself what went wrong.
-const doubtful_codes = new Set([1, 2, 131000, 131016]);
-
 /**
- * Sends a text and returns the message's id. Throws ProviderError: `refused` will not help to
- * repeat, `retryable` did nothing, `unknown` may have been sent, as when it is told to give up.
+ * Sends a message and returns its id; as its template where only that may be sent. Throws
+ * ProviderError: `refused` will not help to repeat, `retryable` did nothing, `unknown` may have
+ * been sent, as when it is told to give up.
  */
-export async function sendText(
+export async function sendMessage(
   number: CloudNumber,
-  { to, text, give_up }: { to: string; text: string; give_up?: AbortSignal },
+  it: { to: string; message: CloudMessage; give_up?: AbortSignal },
+): Promise<string> {
+  const { message } = it;
+  if (message.template && message.cold) return post(number, it, templateOf(message.template));
+  try {
+    return await post(number, it, contentOf(message));
+  } catch (error) {
+    const too_late = error instanceof ProviderError && error.code === '131047';
+    if (!too_late || !message.template) throw error;
+    return post(number, it, templateOf(message.template));
+  }
+}
+
+async function post(
+  number: CloudNumber,
+  { to, give_up }: { to: string; give_up?: AbortSignal },
+  content: Record<string, unknown>,
 ): Promise<string> {
   const too_late = AbortSignal.timeout(timeout_ms);
   const url = `${number.base_url}/${number.graph_version}/${number.phone_number_id}/messages`;
@@ -43,8 +56,7 @@ export async function sendText(
         messaging_product: 'whatsapp',
         recipient_type: 'individual',
         to,
-        type: 'text',
-        text: { body: text.slice(0, most_characters) },
+        ...content,
       }),
       signal: give_up ? AbortSignal.any([too_late, give_up]) : too_late,
     });
@@ -59,9 +71,7 @@ export async function sendText(
   const refused = Refused.safeParse(body);
   if (!refused.success) throw new ProviderError('unknown', `http_${response.status}`);
   const { code, message } = refused.data.error;
-  const doubtful = doubtful_codes.has(code) || response.status >= 500;
-  const outcome = retryable_codes.has(code) ? 'retryable' : doubtful ? 'unknown' : 'refused';
-  throw new ProviderError(outcome, String(code), `${code} ${message ?? ''}`.trim());
+  throw cloudError(code, response.status, message ?? '');
 }
 
 // Nothing was sent when nobody was reached; fetch hides that one level down, or two when it tried

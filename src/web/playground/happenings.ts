@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { InboundSms, readForm } from '../../channels/sms/payloads.ts';
 import { messagesOf, WhatsAppWebhook } from '../../channels/whatsapp-cloud/payloads.ts';
 import type { Db } from '../../base/db.ts';
 import { decimalFromCents } from '../../base/money.ts';
@@ -73,7 +74,7 @@ export async function newestHappenings(db: Db): Promise<Happening[]> {
   );
 }
 
-// Without WhatsApp's word of how far each of our messages has come: six of them drown one payment.
+// Without word of how far each of our messages has come: six of them drown one payment.
 async function callbacks(db: Db): Promise<Of<'callback'>[]> {
   const { rows } = await sql<{
     id: bigint;
@@ -85,7 +86,7 @@ async function callbacks(db: Db): Promise<Of<'callback'>[]> {
   }>`
     select id, source, left(body, ${longest_body}) as body, received_at as at, state, error
     from inbox
-    where not (source = 'whatsapp' and body ~ '"statuses"\\s*:' and body !~ '"messages"\\s*:')
+    where source not in ('whatsapp_status', 'sms_delivery', 'ussd_event')
     order by id desc limit ${newest_of_each}
   `.execute(db);
   return rows.reverse().map((row) => ({
@@ -100,6 +101,10 @@ async function callbacks(db: Db): Promise<Of<'callback'>[]> {
 
 function chatIn(source: string, body: string): { phone: string | null; text: string | null } {
   const nobody = { phone: null, text: null };
+  if (source === 'sms') {
+    const sms = InboundSms.safeParse(readForm(body)).data;
+    return sms ? { phone: sms.from, text: sms.text } : nobody;
+  }
   if (!source.startsWith('whatsapp')) return nobody;
   try {
     const webhook = WhatsAppWebhook.safeParse(JSON.parse(body));

@@ -37,8 +37,8 @@ export const doors: Guard[] = [
   {
     guard: 'a WhatsApp message is answered after the commit that keeps it',
     file: 'src/conversation/routes.ts',
-    remove: 'await doors.keep({',
-    put: 'void doors.keep({',
+    remove: "await doors.keep({ source: 'whatsapp',",
+    put: "void doors.keep({ source: 'whatsapp',",
     test: 'tests/conversation/turns.test.ts',
     name: 'a WhatsApp message that could not be kept is not answered as if it were',
   },

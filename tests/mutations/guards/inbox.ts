@@ -79,8 +79,8 @@ export const inbox: Guard[] = [
   {
     guard: 'a row that fails is undone alone',
     file: 'src/inbox/take.ts',
-    remove: 'await inSavepoint(tx, () => drain.work(tx, [row]));',
-    put: 'await drain.work(tx, [row]);',
+    remove: 'await inSavepoint(tx, () => workThrough(tx, drain, [row]));',
+    put: 'await workThrough(tx, drain, [row]);',
     test: 'tests/inbox/take.test.ts',
     name: 'a row that fails in the database is undone alone, and the rows around it are not',
   },

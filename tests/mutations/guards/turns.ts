@@ -55,8 +55,9 @@ export const turns: Guard[] = [
   {
     guard: 'a turn that was taken is not taken again',
     file: 'src/conversation/whatsapp.ts',
-    remove: 'if (numInsertedOrUpdatedRows === 0n) continue;',
-    put: '',
+    remove:
+      "if (!(await claimTurn(tx, { key, actor, inbox_id, kind: 'whatsapp', from }))) continue;",
+    put: "await claimTurn(tx, { key, actor, inbox_id, kind: 'whatsapp', from });",
     test: 'tests/conversation/turns.test.ts',
     name: 'a message that came twice before it was answered is one turn',
   },
@@ -137,7 +138,7 @@ export const turns: Guard[] = [
   {
     guard: 'a secret that comes again is not kept',
     file: 'src/conversation/whatsapp.ts',
-    remove: 'if (messages.length > 0 && answered.size === messages.length) return true;',
+    remove: 'if (messages.length > 0 && answered.size === messages.length) return undefined;',
     put: '',
     test: 'tests/conversation/secrets.test.ts',
     name: 'a code on WhatsApp reaches its action and no row',
@@ -168,9 +169,9 @@ export const turns: Guard[] = [
   },
   {
     guard: 'a USSD request is not kept with all its answers',
-    file: 'src/conversation/ussd.ts',
-    remove: 'code: request.serviceCode,',
-    put: 'code: request.serviceCode, text: request.text,',
+    file: 'src/channels/ussd/africas-talking.ts',
+    remove: "return { kind: 'answer', text: text.slice(before.text_length + 1) };",
+    put: "return { kind: 'answer', text };",
     test: 'tests/conversation/turns.test.ts',
     name: 'what was keyed is in the inbox as single answers, never as the whole text',
   },

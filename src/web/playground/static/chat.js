@@ -4,18 +4,20 @@ import { byId, el } from './dom.js';
 import { choicesIn, clockTime, richText, shortDay } from './words.js';
 
 /**
- * @typedef {{ id: string, at: string, direction: 'in' | 'out', text: string }} ChatMessage
+ * @typedef {{ id: string, title: string, description?: string }} Choice
+ * @typedef {{ id: string, at: string, direction: 'in' | 'out', text: string, choices?: Choice[] }} ChatMessage
  * @typedef {{ show: (phone: string) => void, refresh: () => Promise<void>, send: (text: string) => Promise<boolean>,
  *   phone: () => string }} Chat
  */
 
 /**
- * A WhatsApp chat in the elements `${name}-log`, `-write` and `-text`.
+ * A chat by WhatsApp or SMS in the elements `${name}-log`, `-write` and `-text`.
  * @param {string} name
- * @param {{ openers: string[], hello: () => string, onMessages: (fresh: ChatMessage[], first: boolean) => void }} it
+ * @param {{ by: 'whatsapp' | 'sms', openers: string[], hello: () => string,
+ *   onMessages: (fresh: ChatMessage[], first: boolean) => void }} it
  * @returns {Chat}
  */
-export function openChat(name, { openers, hello, onMessages }) {
+export function openChat(name, { by, openers, hello, onMessages }) {
   const log = byId(`${name}-log`);
   const form = byId(`${name}-write`);
   const input = byId(`${name}-text`);
@@ -66,9 +68,9 @@ export function openChat(name, { openers, hello, onMessages }) {
     /** @type {ChatMessage[]} */
     let fresh;
     try {
-      fresh = await get(`/sim/whatsapp?phone=${asked}${after}`);
+      fresh = await get(`/sim/${by}?phone=${asked}${after}`);
     } catch (error) {
-      if (asked === phone && !loaded) say(error);
+      if (asked === phone && !loaded) complain(error);
       return;
     }
     if (asked !== phone) {
@@ -97,7 +99,7 @@ export function openChat(name, { openers, hello, onMessages }) {
     const pinned = first || log.scrollHeight - log.scrollTop - log.clientHeight < 120;
     replies.remove();
     log.querySelector('.hello')?.remove();
-    if (problem.textContent !== '') say(undefined);
+    if (problem.textContent !== '') complain(undefined);
     for (const message of fresh) {
       const before = messages.at(-1);
       if (!before || shortDay(before.at) !== shortDay(message.at)) {
@@ -113,49 +115,66 @@ export function openChat(name, { openers, hello, onMessages }) {
   function drawReplies() {
     const newest = messages.at(-1);
     if (!newest) log.append(el('p', { class: 'hello' }, hello()));
-    const choices = !newest
-      ? openers.map((text) => ({ key: text, label: '' }))
+    const chips = !newest
+      ? openers.map((text) => chip(text, '', { text }))
       : newest.direction === 'out'
-        ? choicesIn(newest.text)
+        ? repliesTo(newest)
         : [];
-    if (choices.length === 0) return;
-    replies.replaceChildren(
-      ...choices.map(({ key, label }) => {
-        const button = el(
-          'button',
-          { type: 'button', class: 'chip', 'data-reply': key },
-          el('b', {}, key),
-        );
-        if (label) button.append(` ${label}`);
-        button.addEventListener('click', () => void send(key));
-        return button;
-      }),
-    );
+    if (chips.length === 0) return;
+    replies.replaceChildren(...chips);
     log.append(replies);
   }
 
+  // What WhatsApp would show as buttons or a list is tapped; numbers in a text are sent.
+  /** @param {ChatMessage} message */
+  function repliesTo({ id, text, choices }) {
+    if (!choices) return choicesIn(text).map(({ key, label }) => chip(key, label, { text: key }));
+    return choices.map((choice, index) =>
+      chip(String(index + 1), choice.description ?? choice.title, { tap: choice.id, answers: id }),
+    );
+  }
+
+  /**
+   * @param {string} key
+   * @param {string} label
+   * @param {object} said
+   */
+  function chip(key, label, said) {
+    const button = el(
+      'button',
+      { type: 'button', class: 'chip', 'data-reply': key },
+      el('b', {}, key),
+    );
+    if (label) button.append(` ${label}`);
+    button.addEventListener('click', () => void say(said));
+    return button;
+  }
+
   /** @param {unknown} error */
-  function say(error) {
+  function complain(error) {
     const words = error instanceof Error ? error.message : '';
     problem.textContent = words;
     if (words) form.before(problem);
     else problem.remove();
   }
 
-  /** @param {string} text */
-  async function send(text) {
+  /** @param {object} said */
+  async function say(said) {
     const from = phone;
     try {
-      await post('/sim/whatsapp', { from, text });
+      await post(`/sim/${by}`, { from, ...said });
     } catch (error) {
-      say(error);
+      complain(error);
       return false;
     }
-    say(undefined);
+    complain(undefined);
     if (from === phone) log.scrollTop = log.scrollHeight;
     await refresh();
     return true;
   }
+
+  /** @param {string} text */
+  const send = (text) => say({ text });
 
   form.addEventListener('submit', async (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();

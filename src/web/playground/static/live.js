@@ -164,7 +164,7 @@ function headline(it) {
       const state = it.state === 'failed' ? 'failed' : undefined;
       if (it.phone)
         return {
-          title: 'WhatsApp message',
+          title: it.source === 'sms' ? 'SMS' : 'WhatsApp message',
           what: `${localPhone(it.phone)}: ${it.text ?? '(no text)'}`,
           state,
         };

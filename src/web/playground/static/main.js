@@ -44,7 +44,16 @@ const ussd = openUssd({
   },
 });
 let balance_asked = false;
+const texts = openChat('texts', {
+  by: 'sms',
+  openers: ['balance', 'salio', 'STOP'],
+  hello: () => 'SMS from the business arrive here, for who has no WhatsApp.',
+  onMessages(_, first) {
+    if (!first) unread('mine');
+  },
+});
 const mine = openChat('mine', {
+  by: 'whatsapp',
   openers: ['balance', 'menu', 'kiswahili'],
   hello: () => `Write to the business as ${me?.name ?? 'somebody new'}.`,
   onMessages(fresh, first) {
@@ -59,6 +68,7 @@ const mine = openChat('mine', {
   },
 });
 const owner = openChat('owner', {
+  by: 'whatsapp',
   openers: [],
   hello: () => `When a customer pays, ${owner_name || 'the owner'} reads it here.`,
   onMessages(fresh, first) {
@@ -79,6 +89,7 @@ function note(whose, text) {
 
 function refreshChats() {
   void mine.refresh();
+  void texts.refresh();
   void owner.refresh();
 }
 
@@ -128,10 +139,11 @@ function become(person) {
   me = person;
   const name = person.name ?? localPhone(person.phone);
   byId('you-avatar').textContent = person.name?.[0] ?? '?';
-  byId('mine-title').textContent = person.name ? `${name}'s phone` : 'A new phone';
+  byId('mine-title').textContent = person.name ? name : 'A new phone';
   mpesa.show(person);
   ussd.show(person.phone);
   mine.show(person.phone);
+  texts.show(person.phone);
 }
 
 function drawOwners() {
@@ -178,25 +190,28 @@ byId('person').addEventListener('change', (/** @type {any} */ event) => {
   );
 });
 
-// Tabs: WhatsApp or USSD on the phone, and which part a narrow screen shows
+// Tabs: WhatsApp, SMS or USSD on the phone, and which part a narrow screen shows
 
-/** @param {'whatsapp' | 'ussd'} app */
+const apps = /** @type {const} */ (['whatsapp', 'sms', 'ussd']);
+
+/** @param {typeof apps[number]} app */
 function showApp(app) {
-  for (const name of ['whatsapp', 'ussd']) {
+  for (const name of apps) {
     const chosen = name === app;
     byId(`tab-${name}`).setAttribute('aria-selected', String(chosen));
     byId(`tab-${name}`).tabIndex = chosen ? 0 : -1;
     byId(`app-${name}`).hidden = !chosen;
   }
+  // A log that was not shown could not be scrolled.
+  for (const name of ['mine-log', 'texts-log']) byId(name).scrollTop = byId(name).scrollHeight;
 }
 
-for (const [app, other] of /** @type {['whatsapp' | 'ussd', 'whatsapp' | 'ussd'][]} */ ([
-  ['whatsapp', 'ussd'],
-  ['ussd', 'whatsapp'],
-])) {
+for (const [index, app] of apps.entries()) {
   byId(`tab-${app}`).addEventListener('click', () => showApp(app));
   byId(`tab-${app}`).addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
-    if (event.key !== 'ArrowRight' && event.key !== 'ArrowLeft') return;
+    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
+    const other = apps[(index + step + apps.length) % apps.length];
+    if (step === 0 || other === undefined) return;
     showApp(other);
     byId(`tab-${other}`).focus();
   });
@@ -218,7 +233,8 @@ function goTo(part) {
     }
   }
   // A log that was not shown could not be scrolled.
-  for (const name of ['mine-log', 'owner-log']) byId(name).scrollTop = byId(name).scrollHeight;
+  for (const name of ['mine-log', 'texts-log', 'owner-log'])
+    byId(name).scrollTop = byId(name).scrollHeight;
   guide.look();
 }
 
@@ -278,7 +294,10 @@ function connection(state) {
 /** @param {any[]} happenings */
 function follow(happenings) {
   const phones = happenings.map((it) => it.phone).filter(Boolean);
-  if (phones.includes(mine.phone())) void mine.refresh();
+  if (phones.includes(mine.phone())) {
+    void mine.refresh();
+    void texts.refresh();
+  }
   if (phones.includes(owner.phone())) void owner.refresh();
   if (happenings.some((it) => it.kind === 'payment' || it.kind === 'ledger')) void readPeople();
 }

@@ -1,0 +1,27 @@
+import { clock } from '../base/clock.ts';
+import type { Actions, Channel, Language } from '../flow/action.ts';
+import type { Flows } from '../flow/load.ts';
+import { sharedText } from '../flow/session.ts';
+import { fill } from '../flow/words.ts';
+
+/** What every conversation needs to know of the house. */
+export interface House {
+  flows: Flows;
+  actions: Actions;
+  /** Words that every text may use: shop, paybill, help, ussd. */
+  values: Record<string, string>;
+  /** A hash that only this installation can make. */
+  keyed: (purpose: string, text: string) => string;
+}
+
+/** A shared text in a language, as it is said on a channel. */
+export function wordsFor(
+  { flows, values }: House,
+  name: string,
+  language: Language,
+  channel: Channel,
+): string {
+  const valueOf = ([root = '']: readonly string[]) => values[root];
+  const view = { language, channel, now: clock.now(), valueOf };
+  return fill(sharedText(flows, name, channel), view);
+}

@@ -1,0 +1,61 @@
+import { sql } from 'kysely';
+import { clock } from '../base/clock.ts';
+import type { Db, Tx } from '../base/db.ts';
+import { isPinLike } from '../flow/step.ts';
+import { InboundSms, OptOut, readForm } from '../channels/sms/payloads.ts';
+import { drainInbox, type Kept } from '../inbox/take.ts';
+import { notify } from '../outbox/notify.ts';
+import { lockPersonAt, setReminders } from '../people/find.ts';
+import { claimTurn, takeTurn } from './turn.ts';
+import type { House } from './house.ts';
+
+/** Answers the SMS that wait in the inbox, a person's in the order they came. */
+export async function takeSms(db: Db, house: House, more: () => boolean): Promise<number> {
+  const work = async (tx: Tx, rows: Kept[]) => {
+    for (const row of rows) await answer(tx, house, row);
+  };
+  return drainInbox(db, { source: 'sms', batch_size: 1, work }, more);
+}
+
+async function answer(tx: Tx, house: House, row: Kept): Promise<void> {
+  const sms = InboundSms.parse(readForm(row.body));
+  const actor = await lockPersonAt(tx, 'msisdn', sms.from);
+  const key = `sms:${sms.id}`;
+  const claim = { key, actor, inbox_id: row.id, kind: 'msisdn', from: sms.from } as const;
+  if (!(await claimTurn(tx, claim))) return;
+  const said = await takeTurn(tx, house, { actor, channel: 'sms', input: sms.text, key });
+  if (said.silent) return;
+  await notify(tx, [
+    { key: `turn:${key}`, person_id: actor.id, words: said.words, channel: 'sms' },
+  ]);
+}
+
+const longest_wait_ms = 2_000;
+
+/** The form of an SMS with zeros for digits that nobody asked for: they may be a PIN. */
+export async function withoutUnaskedDigits(db: Db, house: House, body: string): Promise<string> {
+  const form = readForm(body);
+  const { from, text } = InboundSms.parse(form);
+  if (!isPinLike(text)) return body;
+  // What was written just before may be what leads to a question for digits.
+  const until = clock.now().getTime() + longest_wait_ms;
+  await takeSms(db, house, () => clock.now().getTime() < until);
+  const { rows } = await sql`
+    select from addresses a join sessions s on s.person_id = a.person_id
+    where a.kind = 'msisdn' and a.value = ${from} and s.channel = 'sms' and s.takes_digits
+  `.execute(db);
+  if (rows.length > 0) return body;
+  return new URLSearchParams({ ...form, text: text.replace(/\d/g, '0') }).toString();
+}
+
+/** Who told Africa's Talking that they want no SMS of ours has said STOP. */
+export async function takeOptOuts(db: Db, more: () => boolean): Promise<number> {
+  const work = async (tx: Tx, rows: Kept[]) => {
+    for (const row of rows) {
+      const { phoneNumber } = OptOut.parse(readForm(row.body));
+      const { id } = await lockPersonAt(tx, 'msisdn', phoneNumber);
+      await setReminders(tx, id, 'off');
+    }
+  };
+  return drainInbox(db, { source: 'sms_optout', batch_size: 20, work }, more);
+}

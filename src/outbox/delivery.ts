@@ -1,0 +1,92 @@
+import { sql } from 'kysely';
+import type { Db, Tx } from '../base/db.ts';
+import { wake } from '../base/jobs.ts';
+import { shownLine } from '../base/text.ts';
+
+/** What became of a message after a provider had taken it. */
+export interface Delivery {
+  provider_id: string;
+  outcome: 'delivered' | 'failed';
+  error: string | null;
+}
+
+const longest_error = 500;
+
+/**
+ * Records deliveries by the providers' ids, and returns the ids that no message has (yet): a report
+ * may overtake our own record of having sent it. Delivered once is delivered for ever. What
+ * WhatsApp could not deliver goes by SMS where the person has a number and it may; the rest is
+ * `failed`.
+ */
+export async function recordDeliveries(tx: Tx, deliveries: Delivery[]): Promise<Set<string>> {
+  const ids = deliveries.map((it) => it.provider_id);
+  const { rows } = await sql<{ provider_id: string; again: boolean }>`
+    update outbox o set
+      delivered_at = case when d.outcome = 'delivered' then coalesce(o.delivered_at, now())
+                          else o.delivered_at end,
+      state = case when d.outcome = 'delivered' then 'sent'
+                   when o.delivered_at is not null then o.state
+                   when ${otherWay} then 'waiting' else 'failed' end,
+      channel = case when d.outcome = 'failed' and o.delivered_at is null and ${otherWay}
+                     then 'sms' else o.channel end,
+      due_at = case when d.outcome = 'failed' then now() else o.due_at end,
+      error = case when d.outcome = 'failed' and o.delivered_at is null then d.error end
+    from (
+      select distinct on (provider_id) *
+      from unnest(${ids}::text[], ${deliveries.map((it) => it.outcome)}::text[],
+                  ${deliveries.map((it) => it.error && shownLine(it.error, longest_error))}::text[])
+        as it(provider_id, outcome, error)
+      order by provider_id, outcome
+    ) d
+    where o.provider_id = d.provider_id and o.state in ('sent', 'unknown')
+    returning o.provider_id, o.state = 'waiting' as again
+  `.execute(tx);
+  if (rows.some((row) => row.again)) await wake(tx, 'send_outbox');
+  const unknown = new Set(ids);
+  for (const row of rows) unknown.delete(row.provider_id);
+  return unknown;
+}
+
+// Of an SMS there is no other way, and an answer in a chat belongs there.
+const otherWay = sql`(o.sent_by = 'whatsapp' and o.channel is null and exists (
+  select from addresses a where a.person_id = o.person_id and a.kind = 'msisdn'))`;
+
+const undelivered_after = '30 minutes';
+const no_longer_after = '1 day';
+
+/**
+ * Queues by SMS what WhatsApp took and has not delivered for half an hour: a phone that is off or
+ * without internet; and sends by SMS what WhatsApp has refused to take for as long. Returns how
+ * many.
+ */
+export async function copyUndelivered(db: Db): Promise<number> {
+  const { rows } = await sql`
+    with refused as (
+      update outbox o set channel = 'sms', due_at = now()
+      where state = 'waiting' and channel is null and error is not null and doubts = 0
+        and created_at < now() - ${undelivered_after}::interval
+        and exists (select from addresses a where a.person_id = o.person_id and a.kind = 'msisdn')
+      returning id
+    ), late as (
+      update outbox set copied_at = now()
+      where id in (
+        select id from outbox o
+        where state = 'sent' and sent_by = 'whatsapp' and channel is null
+          and delivered_at is null and copied_at is null
+          and sent_at < now() - ${undelivered_after}::interval
+        order by sent_at limit 500
+        for update skip locked)
+      returning *
+    ), copied as (
+      insert into outbox (key, person_id, template, values, words, channel)
+      select 'sms:' || id, person_id, template, values, words, 'sms' from late
+      where sent_at > now() - ${no_longer_after}::interval
+        and exists (select from addresses a where a.person_id = late.person_id and a.kind = 'msisdn')
+      order by id
+      on conflict (key) do nothing
+      returning id
+    )
+    select id from refused union all select id from copied
+  `.execute(db);
+  return rows.length;
+}

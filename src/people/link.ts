@@ -1,0 +1,189 @@
+import { sql } from 'kysely';
+import { clock } from '../base/clock.ts';
+import type { Tx } from '../base/db.ts';
+import { Refusal } from '../base/errors.ts';
+import { isOneOf } from '../base/secrets.ts';
+import type { Actor } from '../flow/action.ts';
+import { notify } from '../outbox/notify.ts';
+import { lockPersonAt, personById } from './find.ts';
+
+/**
+ * Proving that a WhatsApp id and a number are one person's. A number in a WhatsApp id proves
+ * nothing: it may belong to somebody else by now.
+ */
+
+/** A hash that only this installation can make. */
+export type Keyed = (purpose: string, text: string) => string;
+
+const good_for = '10 minutes';
+const most_an_hour = 3;
+const shortest_pause = '60 seconds';
+const most_tries = 5;
+
+/** The six digits of a proof: made from its id, and so kept nowhere. */
+export function codeOf(keyed: Keyed, proof_id: string): string {
+  const hash = keyed('link-code', proof_id);
+  return String(BigInt(`0x${hash.slice(0, 15)}`) % 1_000_000n).padStart(6, '0');
+}
+
+/**
+ * Sends a code to a number by SMS. Refuses with `too_many` who asks again too soon or too often,
+ * counted by who asks and by the number.
+ */
+export async function sendCode(tx: Tx, actor: Actor, msisdn: string): Promise<void> {
+  const id = await newProof(tx, actor, { msisdn, way: 'sms' });
+  const { id: person_id } = await lockPersonAt(tx, 'msisdn', msisdn);
+  const values = { code_of: String(id) };
+  await notify(tx, [
+    { key: `link_code:${id}`, person_id, template: 'code_sms', values, channel: 'sms' },
+  ]);
+}
+
+/** Waits for a number to dial the USSD code and say yes; refuses as `sendCode` does. */
+export async function awaitDial(tx: Tx, actor: Actor, msisdn: string): Promise<void> {
+  await newProof(tx, actor, { msisdn, way: 'dial' });
+}
+
+async function newProof(
+  tx: Tx,
+  actor: Actor,
+  { msisdn, way }: { msisdn: string; way: 'sms' | 'dial' },
+): Promise<bigint> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`link:${msisdn}`}, 0))`.execute(tx);
+  const { rows } = await sql<{ id: bigint }>`
+    with ended as (
+      update link_proofs set ended_at = now() where person_id = ${actor.id} and ended_at is null
+    )
+    insert into link_proofs (person_id, msisdn, way, expires_at)
+    select ${actor.id}, ${msisdn}, ${way}, now() + ${good_for}::interval
+    where not exists (
+      select from link_proofs p
+      where (p.msisdn = ${msisdn} or p.person_id = ${actor.id}) and p.created_at > now() - interval '1 hour'
+      having count(*) >= ${most_an_hour} or max(p.created_at) > now() - ${shortest_pause}::interval)
+    returning id
+  `.execute(tx);
+  const [row] = rows;
+  if (!row) throw new Refusal('too_many');
+  return row.id;
+}
+
+export type Proof = 'linked' | 'wrong' | 'over';
+
+/**
+ * Compares a code with the one that was sent, and links when it is right. A wrong one is counted,
+ * which a refusal would undo; the fifth ends it, as ten minutes do.
+ */
+export async function proveByCode(
+  tx: Tx,
+  keyed: Keyed,
+  actor: Actor,
+  { msisdn, code }: { msisdn: string; code: string },
+): Promise<Proof> {
+  const { rows } = await sql<{ id: bigint; tries: number }>`
+    update link_proofs set tries = tries + 1,
+      ended_at = case when tries + 1 >= ${most_tries} then now() end
+    where id = (
+        select id from link_proofs
+        where person_id = ${actor.id} and msisdn = ${msisdn} and way = 'sms'
+        order by id desc limit 1)
+      and ended_at is null and expires_at > now()
+    returning id, tries
+  `.execute(tx);
+  const [proof] = rows;
+  if (!proof) return 'over';
+  if (!isOneOf([codeOf(keyed, String(proof.id))], code)) {
+    return proof.tries >= most_tries ? 'over' : 'wrong';
+  }
+  await end(tx, proof.id);
+  await link(tx, actor.id, msisdn);
+  return 'linked';
+}
+
+/** Who waits for this person's number to dial, as their WhatsApp shows; undefined when nobody. */
+export async function waitingDial(
+  tx: Tx,
+  actor: Actor,
+): Promise<{ id: bigint; person_id: bigint; msisdn: string; whatsapp: string } | undefined> {
+  const { rows } = await sql<{ id: bigint; person_id: bigint; msisdn: string; whatsapp: string }>`
+    select p.id, p.person_id, p.msisdn, w.value as whatsapp
+    from addresses a
+    join link_proofs p on p.msisdn = a.value
+    join addresses w on w.person_id = p.person_id and w.kind = 'whatsapp'
+    where a.person_id = ${actor.id} and a.kind = 'msisdn'
+      and p.way = 'dial' and p.ended_at is null and p.expires_at > now()
+    order by p.id desc, w.heard_at desc nulls last limit 1
+  `.execute(tx);
+  return rows[0];
+}
+
+/** Links whoever waits for this person's number to dial; refuses with `over` when nobody does. */
+export async function proveByDial(tx: Tx, actor: Actor): Promise<void> {
+  const waiting = await waitingDial(tx, actor);
+  if (!waiting) throw new Refusal('over');
+  await end(tx, waiting.id);
+  const person = await link(tx, waiting.person_id, waiting.msisdn);
+  await notify(tx, [
+    {
+      key: `linked:${waiting.id}`,
+      person_id: person.id,
+      template: 'linked',
+      values: { phone: waiting.msisdn },
+    },
+  ]);
+}
+
+/** Ends every wait for this person's number to dial. */
+export async function refuseDial(tx: Tx, actor: Actor): Promise<void> {
+  await sql`
+    update link_proofs p set ended_at = now() from addresses a
+    where a.person_id = ${actor.id} and a.kind = 'msisdn' and p.msisdn = a.value
+      and p.way = 'dial' and p.ended_at is null
+  `.execute(tx);
+}
+
+async function end(tx: Tx, id: bigint): Promise<void> {
+  await sql`update link_proofs set ended_at = now() where id = ${id}`.execute(tx);
+}
+
+/**
+ * Makes the WhatsApp of one person that of a number's owner, who goes on for both. A WhatsApp that
+ * the owner had before is theirs no more, and is told, as is the number.
+ */
+async function link(tx: Tx, person_id: bigint, msisdn: string): Promise<Actor> {
+  const owner = await lockPersonAt(tx, 'msisdn', msisdn);
+  if (owner.id === person_id) return owner;
+  const at = clock.now().toISOString();
+  const values = { phone: msisdn, at };
+  const { rows: before } = await sql<{ id: bigint; value: string }>`
+    select id, value from addresses where person_id = ${owner.id} and kind = 'whatsapp'
+  `.execute(tx);
+  for (const address of before) {
+    const { rows } = await sql<{ id: bigint }>`
+      with stranger as (
+        insert into people (name, language) select name, language from people where id = ${owner.id}
+        returning id
+      ), moved as (
+        update addresses set person_id = (select id from stranger) where id = ${address.id}
+      )
+      select id from stranger
+    `.execute(tx);
+    const stranger = rows[0]?.id ?? 0n;
+    const key = `link_moved:${address.id}:${stranger}`;
+    await notify(tx, [
+      { key, person_id: stranger, template: 'link_moved', values, channel: 'whatsapp' },
+      { key: `${key}:sms`, person_id: owner.id, template: 'link_moved', values, channel: 'sms' },
+    ]);
+  }
+  await sql`
+    update addresses set person_id = ${owner.id}, verified_at = now()
+    where person_id = ${person_id} and kind = 'whatsapp'
+  `.execute(tx);
+  await sql`
+    update people p set merged_into = ${owner.id} where id = ${person_id}
+  `.execute(tx);
+  await sql`
+    update people o set name = coalesce(o.name, p.name) from people p
+    where o.id = ${owner.id} and p.id = ${person_id}
+  `.execute(tx);
+  return personById(tx, owner.id);
+}

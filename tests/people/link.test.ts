@@ -1,0 +1,129 @@
+import { sql } from 'kysely';
+import { beforeEach, expect, test } from 'vitest';
+import { codeOf } from '../../src/people/link.ts';
+import { sendOutbox } from '../../src/conversation/send.ts';
+import { loadMessages } from '../../src/flow/messages.ts';
+import { flows_folder } from '../../src/serve.ts';
+import { type House, openHouse } from '../helpers/house.ts';
+
+let house: House;
+
+beforeEach(async () => {
+  house = await openHouse();
+  return () => house.close();
+});
+
+const kamau = '254700000004';
+const new_whatsapp = '254722000123';
+const messages = await loadMessages(flows_folder);
+
+/** Sends what waits; what was sent by SMS, and to which WhatsApp, as "to: text". */
+async function sent(): Promise<{ sms: string[]; whatsapp: string[] }> {
+  const left = { sms: [] as string[], whatsapp: [] as string[] };
+  const by =
+    (name: 'sms' | 'whatsapp') =>
+    async (to: string, { text }: { text: string }) => {
+      left[name].push(`${to}: ${text}`);
+      return `${name}.${Math.random()}`;
+    };
+  const it = { db: house.db, messages, house: house.conversations };
+  await sendOutbox(
+    { ...it, whatsapp: by('whatsapp'), sms: by('sms') },
+    () => true,
+    new AbortController().signal,
+  );
+  return left;
+}
+
+/** Asks for a code for Kamau's number from another WhatsApp; the code, as the SMS has it. */
+async function askForCode(): Promise<string> {
+  await house.writes(new_whatsapp, 'link');
+  await house.writes(new_whatsapp, '0700000004');
+  expect((await house.writes(new_whatsapp, '1')).join()).toContain('We sent an SMS with a code');
+  const { sms } = await sent();
+  const code = /^254700000004: Duka code: (\d{6})\. Write it in WhatsApp/.exec(sms.join())?.[1];
+  expect(code).toBeDefined();
+  return code ?? '';
+}
+
+const dump = async () => {
+  const { rows } = await sql<{ all: string }>`
+    select query_to_xml('select * from outbox', true, false, '')::text
+      || query_to_xml('select * from inbox', true, false, '')::text
+      || query_to_xml('select * from sessions', true, false, '')::text
+      || query_to_xml('select * from link_proofs', true, false, '')::text as all
+  `.execute(house.db);
+  return rows[0]?.all ?? '';
+};
+
+test('a code sent to the number makes this WhatsApp its own, and the earlier one is told', async () => {
+  expect((await house.writes(new_whatsapp, 'balance'))[0]).toMatch(/^This is not open/);
+  const code = await askForCode();
+  expect(await dump()).not.toContain(code);
+  const wrong = code === '000000' ? '111111' : '000000';
+  expect((await house.writes(new_whatsapp, wrong))[0]).toMatch(/^That code is not right\./);
+  expect((await house.writes(new_whatsapp, code)).at(-1)).toBe(
+    'Thank you Kamau. Number 0700000004 is confirmed for this WhatsApp.',
+  );
+  expect(await dump()).not.toContain(code);
+
+  const told = await sent();
+  const moved =
+    /a new WhatsApp is now linked to your number 0700000004, \d\d:\d\d\. Not you\? Call/;
+  expect(told.sms.join()).toMatch(moved);
+  expect(told.whatsapp.filter((it) => moved.test(it))).toEqual([
+    expect.stringMatching(/^254700000004: /),
+  ]);
+  expect(told.whatsapp.at(-1)).toMatch(/^254722000123: Thank you Kamau/);
+  // One person now, with what was the number's; the earlier WhatsApp is a stranger's.
+  expect((await house.writes(new_whatsapp, 'balance'))[0]).toMatch(/^To pay: KES 6,500/);
+  expect((await house.writes(kamau, 'balance'))[0]).toMatch(/^This is not open/);
+});
+
+test('the same code is good once, five wrong ones end it, and codes are not had for the asking', async () => {
+  const code = await askForCode();
+  const wrong = code === '000000' ? '111111' : '000000';
+  for (let n = 0; n < 4; n += 1) {
+    expect((await house.writes(new_whatsapp, wrong))[0]).toMatch(/^That code is not right/);
+  }
+  expect((await house.writes(new_whatsapp, wrong))[0]).toMatch(/^That code is no longer good/);
+  await house.writes(new_whatsapp, 'link');
+  await house.writes(new_whatsapp, '0700000004');
+  expect((await house.writes(new_whatsapp, '1'))[0]).toMatch(/^That was asked for a moment ago/);
+  // Neither from another WhatsApp for the same number.
+  await house.writes('254722000124', 'link');
+  await house.writes('254722000124', '0700000004');
+  expect((await house.writes('254722000124', '1'))[0]).toMatch(/^That was asked for a moment ago/);
+});
+
+test('a code is no good after ten minutes, nor for whom it was not sent', async () => {
+  const code = await askForCode();
+  await sql`update link_proofs set expires_at = now() - interval '1 second'`.execute(house.db);
+  expect((await house.writes(new_whatsapp, code))[0]).toMatch(/^That code is no longer good/);
+  const keyed = house.conversations.keyed;
+  expect(codeOf(keyed, '1')).not.toBe(codeOf(() => '0'.repeat(64), '1'));
+});
+
+test('the number dials and says yes, and its WhatsApp is confirmed', async () => {
+  await house.writes(new_whatsapp, 'link');
+  await house.writes(new_whatsapp, '0700000004');
+  expect((await house.writes(new_whatsapp, '2'))[0]).toMatch(/^Now dial \*384\*123456# from 0700/);
+  expect(await house.keys(kamau, 'ATUid_1', '')).toMatch(/^CON Is the WhatsApp 0722xxx123 yours\?/);
+  expect(await house.keys(kamau, 'ATUid_1', '2')).toMatch(
+    /^CON Your WhatsApp is confirmed\.\nHello Kamau/,
+  );
+  expect((await house.writes(new_whatsapp, 'balance')).at(-1)).toMatch(/^To pay: KES 6,500/);
+  expect((await sent()).whatsapp.join()).toContain(
+    '254722000123: Thank you Kamau. Number 0700000004 is confirmed for this WhatsApp.',
+  );
+});
+
+test('the number says no, and nothing is confirmed', async () => {
+  await house.writes(new_whatsapp, 'link');
+  await house.writes(new_whatsapp, '0700000004');
+  await house.writes(new_whatsapp, '2');
+  await house.keys(kamau, 'ATUid_1', '');
+  expect(await house.keys(kamau, 'ATUid_1', '1')).toMatch(/^CON It was not confirmed\./);
+  expect(await house.keys(kamau, 'ATUid_2', '')).toMatch(/^CON Hello Kamau/);
+  expect((await house.writes(new_whatsapp, 'balance'))[0]).toMatch(/^This is not open/);
+});
