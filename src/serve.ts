@@ -89,6 +89,7 @@ async function start(settings: Settings, roles: readonly ServerRole[], run: Run)
     flows,
     actions,
     values: houseValues(settings),
+    sms: settings.sms !== undefined,
     keyed: (purpose, text) => keyedHash(settings.secret, purpose, text),
   };
   let hosts = settings.hosts;

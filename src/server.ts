@@ -68,11 +68,16 @@ const callers = new Map<string, keyof Settings['hooks']>([
   ['sms', 'sms'],
 ]);
 
+// A second gateway of USSD is at /ussd-NAME.
+function callerAt(door: string): keyof Settings['hooks'] | undefined {
+  return callers.get(door.replace(/^ussd-\w+$/, 'ussd'));
+}
+
 // A wrong secret is answered like any address that is not there.
 function guarded(settings: Settings): MiddlewareHandler {
   return async (c, next) => {
     const [, , secret = '', door = ''] = c.req.path.split('/');
-    const caller = callers.get(door);
+    const caller = callerAt(door);
     if (!caller || !isOneOf(settings.hooks[caller], secret)) return c.notFound();
     await next();
   };
@@ -84,7 +89,7 @@ function counted(metrics: Metrics): MiddlewareHandler {
     metrics.arrived();
     await next();
     const door = c.req.path.split('/')[3] ?? '';
-    const known = c.res.status !== 404 && callers.has(door);
+    const known = c.res.status !== 404 && callerAt(door) !== undefined;
     const seconds = (performance.now() - since) / 1_000;
     metrics.answered(known ? door : 'unknown', c.res.status, seconds);
   };
@@ -124,7 +129,7 @@ function unhurried(pool: Pool): MiddlewareHandler {
 }
 
 // Any answer but 200 and a sentence ends the session with the network's own error.
-const isUssd = (c: Context) => c.req.path.endsWith('/ussd');
+const isUssd = (c: Context) => /\/ussd(-\w+)?$/.test(c.req.path);
 
 function longestBody(c: Context): number {
   const length = Number(c.req.header('content-length'));

@@ -1,6 +1,7 @@
 import type { Db } from './base/db.ts';
 import { runTasks, type Tasks } from './base/jobs.ts';
 import { countSteps } from './conversation/step-counts.ts';
+import { askQuestions } from './conversation/questions.ts';
 import { takeReports } from './conversation/reports.ts';
 import { type Send, sendOutbox } from './conversation/send.ts';
 import { takeOptOuts, takeSms } from './conversation/sms.ts';
@@ -8,6 +9,7 @@ import type { House } from './conversation/house.ts';
 import { takeTurns } from './conversation/whatsapp.ts';
 import type { Messages } from './flow/messages.ts';
 import { copyUndelivered } from './outbox/delivery.ts';
+import { endLostSms } from './outbox/take.ts';
 import { drainPayments, sendDigest } from './payments/jobs.ts';
 import type { ReceiveSettings } from './payments/receive.ts';
 import { checks } from './registry.ts';
@@ -27,15 +29,13 @@ export interface WorkerParts {
 export async function startWorker(it: WorkerParts): Promise<Tasks> {
   return runTasks(it.database_url, {
     drain_payments: (more) => drainPayments(it.db, it.receive, more),
-    take_turns: async (more) => {
-      await takeTurns(it.db, it.house, more);
-      await takeSms(it.db, it.house, more);
-    },
+    take_turns: (more) =>
+      Promise.all([takeTurns(it.db, it.house, more), takeSms(it.db, it.house, more)]),
     take_reports: async (more) => {
-      await takeReports(it.db, more);
-      await takeOptOuts(it.db, more);
+      await Promise.all([takeReports(it.db, more), takeOptOuts(it.db, more), endLostSms(it.db)]);
       if (it.sms) await copyUndelivered(it.db);
     },
+    ask_questions: (more) => askQuestions(it.db, it.house, more),
     send_outbox: (more, give_up) => sendOutbox(it, more, give_up),
     send_digest: () => sendDigest(it.db),
     count_steps: () => countSteps(it.db),

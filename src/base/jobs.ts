@@ -13,6 +13,7 @@ export type Task =
   | 'drain_payments'
   | 'take_turns'
   | 'take_reports'
+  | 'ask_questions'
   | 'send_outbox'
   | 'send_digest'
   | 'count_steps'

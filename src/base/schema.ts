@@ -112,6 +112,7 @@ export interface Schema {
     delivered_at: Date | null;
     copied_at: Date | null;
     choices: JSONColumnType<Record<string, unknown>> | null;
+    question: string | null;
   };
   customers: {
     id: GeneratedAlways<bigint>;
@@ -206,7 +207,25 @@ export interface Schema {
     named: JSONColumnType<BookFinding[]>;
   };
   turns: { key: string; person_id: bigint; inbox_id: bigint; at: At; silent: Generated<boolean> };
-  handoffs: { person_id: bigint; since: At; until: Date; given_back_at: Date | null };
+  questions: {
+    ref: string;
+    person_id: bigint;
+    flow: string;
+    strict: Generated<boolean>;
+    body: Json | null;
+    due_at: At;
+    asked_at: Date | null;
+    ended_at: Date | null;
+  };
+  handoffs: {
+    person_id: bigint;
+    since: At;
+    until: Date;
+    given_back_at: Date | null;
+    channel: 'whatsapp' | 'sms' | null;
+    passed_on: Generated<number>;
+    wanted_at: Date | null;
+  };
   ussd_sessions: {
     gateway_id: string;
     person_id: bigint;

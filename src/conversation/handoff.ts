@@ -1,8 +1,10 @@
 import { sql } from 'kysely';
 import type { Tx } from '../base/db.ts';
 import { localPhone } from '../base/phone.ts';
+import { shownText } from '../base/text.ts';
 import type { Actor, Channel } from '../flow/action.ts';
 import { normal } from '../flow/definition.ts';
+import { isPinLike } from '../flow/step.ts';
 import { type Message, notify } from '../outbox/notify.ts';
 import { firstName } from '../people/first-name.ts';
 import { personById, withRole } from '../people/find.ts';
@@ -11,18 +13,30 @@ import { type House, wordsFor } from './house.ts';
 /** A person of the house answers in a chat, and Karani is silent there. */
 
 const longest = '12 hours';
+const asked_for_again_after = '1 hour';
+// Of one chat: the admins read their payments in the same place.
+const most_passed_on = 40;
+const longest_passed_on = 500;
 
 /**
  * Hands a chat to the admins: they are told, and what the person writes from now on goes to them,
  * for twelve hours or until one of them gives the chat back. On USSD nothing can be written; there
- * they are asked to call.
+ * they are asked to call. Who asks again within the hour is not told of again.
  */
 export async function handOver(
   tx: Tx,
   { actor, channel, key }: { actor: Actor; channel: Channel; key: string },
 ): Promise<void> {
-  if (channel !== 'ussd') await takeOver(tx, actor.id);
-  const values = { ...(await whoIs(tx, actor)), person: String(actor.id) };
+  const { rows } = await sql`
+    insert into handoffs (person_id, until, wanted_at) values (${actor.id}, now(), now())
+    on conflict (person_id) do update set wanted_at = now()
+    where coalesce(handoffs.wanted_at < now() - ${asked_for_again_after}::interval, true)
+       or handoffs.given_back_at is not null
+    returning person_id
+  `.execute(tx);
+  if (channel !== 'ussd') await takeOver(tx, actor.id, channel);
+  if (rows.length === 0) return;
+  const values = await whoIs(tx, actor);
   await tellAdmins(tx, (admin) => ({
     key: `person_wanted:${key}:${admin}`,
     person_id: admin,
@@ -31,25 +45,45 @@ export async function handOver(
   }));
 }
 
-async function takeOver(tx: Tx, person_id: bigint): Promise<void> {
+// What they were in the middle of is over: an answer to it, which may be a secret, would be passed
+// on.
+async function takeOver(tx: Tx, person_id: bigint, channel: 'whatsapp' | 'sms'): Promise<void> {
   await sql`
-    insert into handoffs (person_id, until) values (${person_id}, now() + ${longest}::interval)
+    with ended as (
+      delete from sessions where person_id = ${person_id} and channel <> 'ussd'
+    )
+    insert into handoffs (person_id, until, channel)
+    values (${person_id}, now() + ${longest}::interval, ${channel})
     on conflict (person_id) do update
-    set since = now(), until = excluded.until, given_back_at = null
+    set since = now(), until = excluded.until, given_back_at = null, passed_on = 0,
+        channel = coalesce(case when handoffs.until > now() then handoffs.channel end, excluded.channel)
   `.execute(tx);
 }
 
 /** Passes on to the admins what somebody wrote in a chat that is theirs. */
 export async function passOn(
   tx: Tx,
+  house: House,
   { actor, key, text }: { actor: Actor; key: string; text: string },
 ): Promise<void> {
-  const { who } = await whoIs(tx, actor);
+  const { rows } = await sql<{ passed_on: number }>`
+    update handoffs set passed_on = passed_on + 1 where person_id = ${actor.id} returning passed_on
+  `.execute(tx);
+  const nth = rows[0]?.passed_on ?? 0;
+  if (nth > most_passed_on) return;
+  const said = shownText(text, longest_passed_on);
+  // Digits alone may be a PIN, and are kept nowhere.
+  const hidden = wordsFor(house, 'digits_hidden', actor.language, 'whatsapp');
+  const values = {
+    ...(await whoIs(tx, actor)),
+    text: isPinLike(said) ? hidden : said,
+    more: nth === most_passed_on ? '...' : '-',
+  };
   await tellAdmins(tx, (admin) => ({
     key: `person_said:${key}:${admin}`,
     person_id: admin,
     template: 'person_said',
-    values: { who, text, person: String(actor.id) },
+    values,
   }));
 }
 
@@ -82,14 +116,17 @@ export async function answerAsPerson(
     await giveBack(tx, house, person, key);
     return say('given_back');
   }
-  await takeOver(tx, person.id);
+  await takeOver(tx, person.id, 'whatsapp');
   const from = firstName(actor.name ?? '');
   const words = from === '' ? text : `${from}: ${text}`;
-  await notify(tx, [{ key: `person:${key}`, person_id: person.id, words }]);
+  await notify(tx, [
+    { key: `person:${key}`, person_id: person.id, words, ...(await wayTo(tx, person)) },
+  ]);
   return say('passed_on');
 }
 
 async function giveBack(tx: Tx, house: House, person: Actor, key: string): Promise<void> {
+  const way = await wayTo(tx, person);
   const { numUpdatedRows } = await tx
     .updateTable('handoffs')
     .set({ given_back_at: sql<Date>`now()` })
@@ -99,18 +136,35 @@ async function giveBack(tx: Tx, house: House, person: Actor, key: string): Promi
     .executeTakeFirstOrThrow();
   if (numUpdatedRows === 0n) return;
   const words = wordsFor(house, 'handoff_off', person.language, 'whatsapp');
-  await notify(tx, [{ key: `given_back:${key}`, person_id: person.id, words }]);
+  await notify(tx, [{ key: `given_back:${key}`, person_id: person.id, words, ...way }]);
+}
+
+/** The channel on which they asked; who asked on USSD is written to wherever they are. */
+async function wayTo(tx: Tx, person: Actor): Promise<{ channel?: 'sms' }> {
+  const { rows } = await sql`
+    select from handoffs where person_id = ${person.id} and channel = 'sms'
+  `.execute(tx);
+  return rows.length > 0 ? { channel: 'sms' } : {};
 }
 
 async function tellAdmins(tx: Tx, message: (admin: bigint) => Message): Promise<void> {
   await notify(tx, (await withRole(tx, 'admin')).map(message));
 }
 
-/** As the admins know somebody: their name and number, as far as there are any. */
-async function whoIs(tx: Tx, person: Actor): Promise<{ who: string; phone: string }> {
-  const { rows } = await sql<{ value: string }>`
-    select value from addresses where person_id = ${person.id} order by kind, id limit 1
+/**
+ * Somebody as the admins need to know them: a name may be one that they gave themselves, and a
+ * WhatsApp without a proven number anybody's.
+ */
+async function whoIs(tx: Tx, person: Actor) {
+  const { rows } = await sql<{ value: string; kind: string }>`
+    select value, kind from addresses where person_id = ${person.id} order by kind, id limit 1
   `.execute(tx);
-  const phone = localPhone(rows[0]?.value ?? '');
-  return { who: person.name ?? phone, phone };
+  const [address] = rows;
+  const phone = localPhone(address?.value ?? '');
+  return {
+    who: person.name ?? phone,
+    phone,
+    unproven: address?.kind === 'msisdn' ? '-' : '⚠️',
+    person: String(person.id),
+  };
 }

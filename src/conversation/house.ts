@@ -10,6 +10,8 @@ export interface House {
   actions: Actions;
   /** Words that every text may use: shop, paybill, help, ussd. */
   values: Record<string, string>;
+  /** Whether SMS can be sent. */
+  sms: boolean;
   /** A hash that only this installation can make. */
   keyed: (purpose: string, text: string) => string;
 }

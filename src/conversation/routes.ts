@@ -1,17 +1,18 @@
 import { type Context, Hono } from 'hono';
+import { clock } from '../base/clock.ts';
 import type { Db } from '../base/db.ts';
 import { messageOf } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { isOneOf, isSigned } from '../base/secrets.ts';
 import { africasTalking, UssdEvent } from '../channels/ussd/africas-talking.ts';
 import type { KeyPress, UssdGateway } from '../channels/ussd/gateway.ts';
-import { messagesOf, WhatsAppWebhook } from '../channels/whatsapp-cloud/payloads.ts';
+import { messagesOf, statusesAlone, WhatsAppWebhook } from '../channels/whatsapp-cloud/payloads.ts';
 import { DeliveryReport, InboundSms, OptOut, readForm } from '../channels/sms/payloads.ts';
 import { type Keep, keepRejected } from '../inbox/keep.ts';
 import type { Said } from './turn.ts';
 import { type House, wordsFor } from './house.ts';
 import { withoutUnaskedDigits } from './sms.ts';
-import { answerUssd, type Patience } from './ussd.ts';
+import { answerUssd, apologise, type Patience } from './ussd.ts';
 import { takeSecretAnswers } from './whatsapp.ts';
 
 export interface ConversationDoors {
@@ -67,7 +68,9 @@ async function whatsapp(c: Context, doors: ConversationDoors): Promise<Response>
     webhook.entry.some((entry) => entry.changes.some((change) => change.value[what].length > 0));
   const { from_ip } = doors.sourceOf(c);
   if (has('statuses')) {
-    await doors.keep_report({ source: 'whatsapp_status', subject: null, body, from_ip });
+    // Without what people wrote, which may be a secret.
+    const report = JSON.stringify(statusesAlone(webhook));
+    await doors.keep_report({ source: 'whatsapp_status', subject: null, body: report, from_ip });
   }
   if (!has('messages')) return c.text('OK');
   const to_keep = await takeSecretAnswers(doors.db, doors.house, webhook, body, from_ip);
@@ -94,18 +97,26 @@ async function sms(
   doors: ConversationDoors,
   source: keyof typeof sms_forms,
 ): Promise<Response> {
-  const bytes = Buffer.from(await c.req.arrayBuffer());
-  const body = bytes.toString('utf8');
+  const body = await c.req.text();
   const { from_ip } = doors.sourceOf(c);
-  const form = sms_forms[source].safeParse(readForm(body));
+  const fields = readForm(body);
+  const form = sms_forms[source].safeParse(fields);
   if (!form.success || body.includes('\0')) {
-    await keepRejected(doors.db, { source, reason: 'not such a form', body: bytes, from_ip });
-    return c.text('Not the form that was expected', 400);
+    const { text: _, ...others } = fields;
+    const head = Buffer.from(new URLSearchParams(others).toString());
+    await keepRejected(doors.db, { source, reason: 'not such a form', body: head, from_ip });
+    // From a number that is none of Kenya's it will not be another by being sent again.
+    const foreign = source === 'sms' && form.error?.issues.every((it) => it.path[0] === 'from');
+    return foreign ? c.text('OK') : c.text('Not the form that was expected', 400);
   }
   if (source === 'sms') {
-    const { from } = InboundSms.parse(readForm(body));
+    const { from } = InboundSms.parse(fields);
     const to_keep = await withoutUnaskedDigits(doors.db, doors.house, body);
     await doors.keep({ source, subject: from, body: to_keep, from_ip });
+  } else if (source === 'sms_optout') {
+    // It has no id of its own, and may be said again after a change of mind.
+    const at = clock.now().toISOString().slice(0, 16);
+    await doors.keep_report({ source, subject: null, body: `${body}&received=${at}`, from_ip });
   } else await doors.keep_report({ source, subject: null, body, from_ip });
   return c.text('OK');
 }
@@ -145,15 +156,18 @@ async function inTime(
     }),
   ]).finally(() => clearTimeout(bell));
   if (in_time || patience.nearly_done) return answering;
+  const { language } = patience;
+  const promises = language !== undefined && house.sms;
   answering.catch((error: unknown) => {
     log.error({ error: messageOf(error) }, 'a USSD request that took too long failed');
+    if (promises) return apologise(db, house, it.press);
   });
-  if (patience.language === undefined) {
-    patience.gone = true;
+  if (!promises) {
+    patience.gone = language === undefined;
     return { words: ussd_sorry, over: true };
   }
   patience.late = true;
-  return { words: wordsFor(house, 'slow', patience.language, 'ussd'), over: true };
+  return { words: wordsFor(house, 'slow', language, 'ussd'), over: true };
 }
 
 // Without what was answered and shown, which the gateway sends along.

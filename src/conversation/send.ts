@@ -6,6 +6,7 @@ import {
   type Messages,
   messageTemplate,
   type MessageTemplate,
+  plainCopy,
   renderMessage,
 } from '../flow/messages.ts';
 import type { House } from './house.ts';
@@ -146,7 +147,7 @@ function outcomeOf(error: unknown): 'later' | 'unsure' | 'never' {
 
 function outgoing(it: Sending, message: Leased, by: By): Outgoing {
   const text = wordsOf(it, message, by);
-  if (by === 'sms') return { text: toGsm7(text) };
+  if (by === 'sms') return { text: plainCopy(toGsm7(text)) };
   const { template, language, choices, warm } = message;
   return {
     text,

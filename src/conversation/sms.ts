@@ -6,6 +6,7 @@ import { InboundSms, OptOut, readForm } from '../channels/sms/payloads.ts';
 import { drainInbox, type Kept } from '../inbox/take.ts';
 import { notify } from '../outbox/notify.ts';
 import { lockPersonAt, setReminders } from '../people/find.ts';
+import { questionMeant, questionOver } from './questions.ts';
 import { claimTurn, takeTurn } from './turn.ts';
 import type { House } from './house.ts';
 
@@ -23,7 +24,14 @@ async function answer(tx: Tx, house: House, row: Kept): Promise<void> {
   const key = `sms:${sms.id}`;
   const claim = { key, actor, inbox_id: row.id, kind: 'msisdn', from: sms.from } as const;
   if (!(await claimTurn(tx, claim))) return;
-  const said = await takeTurn(tx, house, { actor, channel: 'sms', input: sms.text, key });
+  const heard = { actor, channel: 'sms', input: sms.text, key } as const;
+  const meant = await questionMeant(tx, actor, { channel: 'sms', text: sms.text, answers: null });
+  const said = meant?.over
+    ? questionOver(house, actor, 'sms', meant.ref)
+    : await takeTurn(tx, house, {
+        ...heard,
+        ...(meant && { question: meant.ref, input: meant.rest ?? sms.text }),
+      });
   if (said.silent) return;
   await notify(tx, [
     { key: `turn:${key}`, person_id: actor.id, words: said.words, channel: 'sms' },
@@ -40,6 +48,9 @@ export async function withoutUnaskedDigits(db: Db, house: House, body: string): 
   // What was written just before may be what leads to a question for digits.
   const until = clock.now().getTime() + longest_wait_ms;
   await takeSms(db, house, () => clock.now().getTime() < until);
+  await sql`
+    select 1 from inbox where state = 'new' and source = 'sms' and subject = ${from} for share
+  `.execute(db);
   const { rows } = await sql`
     select from addresses a join sessions s on s.person_id = a.person_id
     where a.kind = 'msisdn' and a.value = ${from} and s.channel = 'sms' and s.takes_digits

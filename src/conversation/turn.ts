@@ -13,6 +13,7 @@ import {
 } from '../flow/session.ts';
 import {
   awaitsSecret,
+  begin,
   type Context,
   dial,
   hear,
@@ -39,6 +40,8 @@ export interface Heard {
    * otherwise.
    */
   only_looks?: boolean;
+  /** The reference of the question that this answers, where it is one that Karani asked. */
+  question?: string;
   /** This turn's own name, unique for ever: what makes its actions once-only. */
   key: string;
 }
@@ -87,27 +90,23 @@ export async function claimTurn(
  * leave after the commit.
  */
 export async function takeTurn(tx: Tx, house: House, heard: Heard): Promise<Said> {
-  const { session, handed_over, now } = await loadSession(tx, heard);
-  if (handed_over && !isStop(heard.input)) return silence(tx, heard);
+  const { session, handed_over, now, asked } = await loadSession(tx, heard);
+  if (handed_over && !isStop(heard.input)) return silence(tx, house, heard);
   if (session) await learnContents(tx, house.flows, session);
   const events: StepEvent[] = [];
   let { actor } = heard;
   let context = contextFor(house, heard, { actor, events, now });
-  let turn = heard.dialled
-    ? dial(house.flows, session, heard.key, context)
-    : hear(house.flows, session, heard.input, heard.key, context);
+  let turn = firstTurn(house, heard, { session, asked, context });
   for (let actions = 0; turn.next === 'act'; actions += 1) {
     if (actions === most_actions_a_turn) throw new Error(`Flow ${turn.session.flow} does not end`);
-    if (heard.only_looks && Object.keys(turn.input).length > 0) throw new DoesMore();
-    const outcome = await runAction(tx, house, context.actor, turn);
+    if (heard.only_looks && !house.actions[turn.action]?.looks) throw new DoesMore();
+    const outcome = await runAction(tx, house, { ...heard, actor }, turn);
     // An action may have changed who the person is: their language, or that we know them.
     actor = await personById(tx, actor.id);
     context = contextFor(house, heard, { actor, events, now });
     turn = settle(house.flows, turn.session, outcome, context);
   }
-  if (heard.only_looks && events.some(({ what }) => ['wrong', 'gave_up'].includes(what))) {
-    throw new DoesMore();
-  }
+  if (heard.only_looks && doesMore(turn, events)) throw new DoesMore();
   if (turn.next === 'over' && turn.reminders) {
     await setReminders(tx, actor.id, turn.reminders);
   }
@@ -119,7 +118,7 @@ export async function takeTurn(tx: Tx, house: House, heard: Heard): Promise<Said
   }
   const next = turn.next === 'wait' ? turn.session : undefined;
   if (actor.id !== heard.actor.id) await saveSession(tx, house.flows, heard, noSession);
-  await saveSession(tx, house.flows, { ...heard, actor }, { session: next, events });
+  await saveSession(tx, house.flows, { ...heard, actor }, { session: next, events, asked });
   const choices = turn.next === 'wait' ? turn.choices : undefined;
   const known_as = actor.id === heard.actor.id ? {} : { person_id: actor.id };
   return { words: turn.words, over: turn.next === 'over', choices, ...known_as };
@@ -135,12 +134,30 @@ export async function awaitsChoice(
   return session !== undefined && waitsForChoice(flows, session);
 }
 
+// A wrong answer costs a try, and these reach other people.
+function doesMore(turn: Turn, events: readonly StepEvent[]): boolean {
+  if (events.some(({ what }) => ['wrong', 'gave_up'].includes(what))) return true;
+  return turn.next === 'over' && Boolean(turn.handoff || turn.reminders || turn.copy);
+}
+
+function firstTurn(
+  { flows }: House,
+  { dialled, input, key }: Heard,
+  it: { session: Session | undefined; asked: string | undefined; context: Context },
+): Turn {
+  if (it.asked !== undefined && !it.session) return begin(flows, it.asked, key, it.context);
+  return dialled
+    ? dial(flows, it.session, key, it.context)
+    : hear(flows, it.session, input, key, it.context);
+}
+
 function contextFor(
-  { values }: House,
-  { channel }: Heard,
-  it: { actor: Actor; events: StepEvent[]; now: Date },
+  house: House,
+  { channel, question = '' }: Heard,
+  { actor, events, now }: { actor: Actor; events: StepEvent[]; now: Date },
 ): Context {
-  return { actor: it.actor, channel, now: it.now, values, tell: (event) => it.events.push(event) };
+  const values = { ...house.values, question };
+  return { actor, channel, now, values, tell: (event) => events.push(event) };
 }
 
 type Outcome = { value: unknown } | { refusal: string };
@@ -148,13 +165,15 @@ type Outcome = { value: unknown } | { refusal: string };
 async function runAction(
   tx: Tx,
   house: House,
-  actor: Actor,
+  { actor, question }: Pick<Heard, 'actor' | 'question'>,
   turn: Extract<Turn, { next: 'act' }>,
 ): Promise<Outcome> {
   const action = house.actions[turn.action];
   if (!action) throw new Error(`There is no action ${turn.action}`);
   try {
-    const call = { actor, input: turn.input, key: turn.key, keyed: house.keyed };
+    const { input, key } = turn;
+    const { sms, keyed } = house;
+    const call = { actor, input, key, question, sms, keyed };
     // What it did not declare goes no further, and what it declared wrongly is its own failure.
     const run = async () => action.output.parse(await action.run(tx, call));
     return { value: await inSavepoint(tx, run) };
@@ -170,12 +189,12 @@ async function runAction(
   }
 }
 
-// In a chat that a person of the house has taken over, what is written goes to them.
-const noSession = { session: undefined, events: [] };
+const noSession = { session: undefined, events: [], asked: undefined };
 
-async function silence(tx: Tx, { actor, key, input }: Heard): Promise<Said> {
+// In a chat that a person of the house has taken over, what is written goes to them.
+async function silence(tx: Tx, house: House, { actor, key, input }: Heard): Promise<Said> {
   const text = typeof input === 'string' ? input : `(${input.type})`;
-  await passOn(tx, { actor, key, text });
+  await passOn(tx, house, { actor, key, text });
   await tx.updateTable('turns').set({ silent: true }).where('key', '=', key).execute();
   return { words: '', over: true, silent: true };
 }
@@ -184,25 +203,51 @@ async function silence(tx: Tx, { actor, key, input }: Heard): Promise<Said> {
 // answers at the second would be late by what the first wrote down.
 async function loadSession(
   tx: Tx,
-  { actor, channel }: Pick<Heard, 'actor' | 'channel'>,
-): Promise<{ session: Session | undefined; handed_over: boolean; now: Date }> {
-  const { rows } = await sql<{ now: Date; body: Session | null; handed_over: boolean }>`
-    select now(), (select body from sessions where person_id = ${actor.id} and channel = ${channel}) as body,
-      ${channel} <> 'ussd' and exists (
+  { actor, channel, question }: Pick<Heard, 'actor' | 'channel' | 'question'>,
+): Promise<Loaded> {
+  const from =
+    question === undefined
+      ? sql`sessions where person_id = ${actor.id} and channel = ${channel}`
+      : sql`questions where person_id = ${actor.id} and ref = ${question}`;
+  const flow = question === undefined ? sql`null::text` : sql`(select flow from ${from})`;
+  const { rows } = await sql<{
+    now: Date;
+    body: Session | null;
+    asked: string | null;
+    handed_over: boolean;
+  }>`
+    select now(), (select body from ${from}) as body, ${flow} as asked,
+      ${channel !== 'ussd' && question === undefined} and exists (
         select from handoffs
         where person_id = ${actor.id} and until > now() and given_back_at is null) as handed_over
   `.execute(tx);
   const [row] = rows;
   assert(row, 'one row without a table');
-  return { ...row, session: row.body ?? undefined };
+  return { ...row, session: row.body ?? undefined, asked: row.asked ?? undefined };
+}
+
+interface Loaded {
+  now: Date;
+  session: Session | undefined;
+  handed_over: boolean;
+  /** The flow of the question that is answered. */
+  asked: string | undefined;
 }
 
 // One statement: every key press comes through here.
 async function saveSession(
   tx: Tx,
   flows: Flows,
-  { actor, channel }: Heard,
-  { session, events }: { session: Session | undefined; events: readonly StepEvent[] },
+  { actor, channel, question }: Heard,
+  {
+    session,
+    events,
+    asked,
+  }: {
+    session: Session | undefined;
+    events: readonly StepEvent[];
+    asked: string | undefined;
+  },
 ): Promise<void> {
   const noted = sql`
     with noted as (
@@ -211,6 +256,15 @@ async function saveSession(
       from unnest(${events.map((it) => it.flow)}::text[], ${events.map((it) => it.step)}::text[],
                   ${events.map((it) => it.what)}::text[]) as it(flow, step, what)
     )`;
+  // Who says "menu" to a question has it beside it, and the question stays as it is.
+  const own = session?.callers[0]?.flow ?? session?.flow;
+  if (question !== undefined && (!session || own === asked)) {
+    const body = session ? JSON.stringify(session) : null;
+    await sql`
+      ${noted} update questions set body = ${body} where person_id = ${actor.id} and ref = ${question}
+    `.execute(tx);
+    return;
+  }
   if (!session) {
     await sql`
       ${noted} delete from sessions where person_id = ${actor.id} and channel = ${channel}

@@ -1,5 +1,7 @@
 import { sql } from 'kysely';
 import { Busy, type Db, type Tx, inSavepoint, inTransaction } from '../base/db.ts';
+import { messageOf } from '../base/errors.ts';
+import { log } from '../base/log.ts';
 import { sha256 } from '../base/secrets.ts';
 import type { KeyPress } from '../channels/ussd/gateway.ts';
 import type { Actor, Language } from '../flow/action.ts';
@@ -66,8 +68,19 @@ export async function answerUssd(
       said = await pickAlong(tx, house, heard, { picks: now.picks, said });
     patience.nearly_done = !patience.late;
     if (patience.late) said = await sayLater(tx, house, heard, said);
-    await saveGatewaySession(tx, key, press, actor, turn, said);
+    await saveGatewaySession(tx, key, press, { actor, turn, said });
     return said;
+  });
+}
+
+/** Says by SMS that there will be no answer, after one was promised. */
+export async function apologise(db: Db, house: House, { msisdn, session }: KeyPress) {
+  await inTransaction(db, async (tx) => {
+    const { id, language } = await lockPersonAt(tx, 'msisdn', msisdn);
+    const words = wordsFor(house, 'down', language, 'sms');
+    await notify(tx, [{ key: `sorry:${session}`, person_id: id, words, channel: 'sms' }]);
+  }).catch((error: unknown) => {
+    log.error({ error: messageOf(error) }, 'nobody could be told that an answer will not come');
   });
 }
 
@@ -162,9 +175,7 @@ async function saveGatewaySession(
   tx: Tx,
   key: string,
   press: KeyPress,
-  actor: Actor,
-  turn: number,
-  said: Said,
+  { actor, turn, said }: { actor: Actor; turn: number; said: Said },
 ): Promise<void> {
   const heard = press.heardNow(key);
   await sql`

@@ -17,6 +17,7 @@ import { drainInbox, type Kept } from '../inbox/take.ts';
 import { type Choices, notify } from '../outbox/notify.ts';
 import { lockPersonAt } from '../people/find.ts';
 import { answerAsPerson } from './handoff.ts';
+import { questionMeant, questionOver } from './questions.ts';
 import { claimTurn, type Said, takeTurn } from './turn.ts';
 import type { House } from './house.ts';
 
@@ -51,13 +52,7 @@ async function answerAll(
     const { from } = message;
     if (!(await claimTurn(tx, { key, actor, inbox_id, kind: 'whatsapp', from }))) continue;
     const said =
-      (await asPerson(tx, house, actor, message)) ??
-      (await takeTurn(tx, house, {
-        actor,
-        channel: 'whatsapp',
-        input: await inputOf(tx, actor.id, message),
-        key,
-      }));
+      (await asPerson(tx, house, actor, message)) ?? (await turnOf(tx, house, actor, message));
     if (said.silent) continue;
     const { words, choices, person_id = actor.id } = said;
     await notify(tx, [{ key: `turn:${key}`, person_id, words, choices, channel: 'whatsapp' }]);
@@ -74,6 +69,20 @@ async function asPerson(
   const it = { actor, key: `whatsapp:${id}`, answers, text: text ?? '' };
   const words = await answerAsPerson(tx, house, it);
   return words === undefined ? undefined : { words, over: true };
+}
+
+async function turnOf(tx: Tx, house: House, actor: Actor, message: WhatsAppMessage): Promise<Said> {
+  const heard = { actor, channel: 'whatsapp', key: `whatsapp:${message.id}` } as const;
+  const text = message.text ?? '';
+  const { answers } = message;
+  const meant = await questionMeant(tx, actor, { channel: 'whatsapp', text, answers });
+  if (!meant) {
+    return takeTurn(tx, house, { ...heard, input: await inputOf(tx, actor.id, message) });
+  }
+  if (meant.over) return questionOver(house, actor, 'whatsapp', meant.ref);
+  const tap = message.tapped === null ? undefined : readTap(message.tapped);
+  const input = tap ? { type: 'tap' as const, ...tap } : (meant.rest ?? message.sent ?? text);
+  return takeTurn(tx, house, { ...heard, input, question: meant.ref });
 }
 
 /** What a message says to the conversation: a tap, a thing, or words. */
@@ -126,12 +135,14 @@ export async function takeSecretAnswers(
   const messages = messagesOf(webhook);
   const suspect = messages.filter((m) => like_a_secret.test(m.text ?? ''));
   if (suspect.length > 0) await finishEarlierTurns(db, house);
-  const { answered, awaited, typing } = await lookAhead(db, messages);
+  const { answered, awaited, typing, answering } = await lookAhead(db, messages);
   if (messages.length > 0 && answered.size === messages.length) return undefined;
   // Beside others, it may answer what one of those leads to, or be one that was answered before.
   const among_others = suspect.length > 0 && messages.length > 1;
   if (awaited.size === 0 && !among_others) {
-    const unasked = messages.filter((m) => isPinLike(m.text ?? '') && !typing.has(m.from));
+    const unasked = messages.filter(
+      (m) => isPinLike(m.text ?? '') && !typing.has(m.from) && !answering.has(m.answers ?? ''),
+    );
     return unasked.length === 0 ? body : withZeros(body, new Set(unasked.map((m) => m.id)));
   }
   const cut = messages.filter(
@@ -162,12 +173,11 @@ async function finishEarlierTurns(db: Db, house: House): Promise<void> {
   `.execute(db);
 }
 
-async function lookAhead(
-  db: Db,
-  messages: WhatsAppMessage[],
-): Promise<Record<'answered' | 'awaited' | 'typing', Set<string>>> {
+type Ahead = 'answered' | 'awaited' | 'typing' | 'answering';
+
+async function lookAhead(db: Db, messages: WhatsAppMessage[]): Promise<Record<Ahead, Set<string>>> {
   const keys = messages.map((m) => `whatsapp:${m.id}`);
-  const { rows } = await sql<Record<'answered' | 'awaited' | 'typing', string[]>>`
+  const { rows } = await sql<Record<Ahead, string[]>>`
     with waiting as (
       select a.value, s.awaits_secret, s.takes_digits
       from addresses a join sessions s on s.person_id = a.person_id
@@ -176,13 +186,18 @@ async function lookAhead(
     )
     select array(select substr(key, 10) from turns where key = any(${keys}::text[])) as answered,
            array(select value from waiting where awaits_secret) as awaited,
-           array(select value from waiting where takes_digits) as typing
+           array(select value from waiting where takes_digits) as typing,
+           -- What an admin writes to somebody who wanted a person is for them to read.
+           array(select provider_id from outbox
+                 where provider_id = any(${messages.flatMap((m) => m.answers ?? [])}::text[])
+                   and template in ('person_wanted', 'person_said')) as answering
   `.execute(db);
   const [found] = rows;
   return {
     answered: new Set(found?.answered),
     awaited: new Set(found?.awaited),
     typing: new Set(found?.typing),
+    answering: new Set(found?.answering),
   };
 }
 

@@ -37,6 +37,10 @@ export interface ActionCall<Input> {
    * once-only.
    */
   key: string;
+  /** The reference of the question that is being answered, where it is one that Karani asked. */
+  question?: string | undefined;
+  /** Whether SMS can be sent. */
+  sms: boolean;
   /** A hash that only this installation can make, for codes that are kept nowhere. */
   keyed: (purpose: string, text: string) => string;
 }
@@ -49,6 +53,8 @@ export interface Action {
   input: z.ZodObject;
   output: z.ZodObject | z.ZodArray<z.ZodObject>;
   refusals: readonly string[];
+  /** It changes nothing, so that it may run for somebody who has not seen what they chose. */
+  looks?: true;
   run: (tx: Tx, call: ActionCall<unknown>) => Promise<unknown>;
 }
 
@@ -59,6 +65,7 @@ export function action<I extends z.ZodObject, O extends z.ZodObject | z.ZodArray
   input: I;
   output: O;
   refusals: readonly string[];
+  looks?: true;
   run: (tx: Tx, call: ActionCall<z.output<I>>) => Promise<z.input<O>>;
 }): Action {
   return {

@@ -218,6 +218,7 @@ const usual = new Map(
     shortcode: 7,
     shop: 16,
     ussd: 12,
+    question: 6,
     why: 40,
   }),
 );

@@ -261,6 +261,8 @@ export const engine_texts = [
   'choose',
   'not_by_sms',
   'handoff_off',
+  'question_over',
+  'digits_hidden',
   'slow',
   'dial_on',
   'try_again',

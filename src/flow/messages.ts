@@ -141,8 +141,8 @@ export function templateText(messages: Messages, key: string, language: Language
   return lines.join('\n');
 }
 
-// Bold and pictures are WhatsApp's; a picture that began a line leaves no gap.
-function plainCopy(words: string): string {
+/** Without bold, which is WhatsApp's; a picture that began a line leaves no gap. */
+export function plainCopy(words: string): string {
   return words.replace(bold, '$1$2').replace(/^ +/gm, '').replace(/ +$/gm, '');
 }
 

@@ -37,6 +37,11 @@ export function hear(
   return hearNow(standing, step, heard, session_id);
 }
 
+/** Begins a flow for somebody who has said nothing: a question that Karani asks. */
+export function begin(flows: Flows, flow: string, session_id: string, ctx: Context): Turn {
+  return start(flows, flow, session_id, ctx);
+}
+
 /** A dial on USSD: it says nothing, so a question that waits is asked again. */
 export function dial(
   flows: Flows,

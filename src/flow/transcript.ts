@@ -3,6 +3,7 @@ import { decimalFromCents, centsFromDecimal } from '../base/money.ts';
 import type { Role } from '../base/schema.ts';
 import { type Channel, channels, type Language, languages } from './action.ts';
 import { type Flows, roles } from './definition.ts';
+import { described } from './describe.ts';
 import { gsm7Length, outsideGsm7 } from './gsm7.ts';
 import { ussd_page } from './render.ts';
 import type { Session, StepEvent, Turn } from './session.ts';
@@ -193,7 +194,15 @@ function answerOf(
   if (typeof answer === 'object' && answer !== null && 'refusal' in answer)
     return { refusal: String(answer.refusal) };
   const { output } = flows.actions[action] ?? {};
-  return { value: output ? asDeclared(output, answer) : answer };
+  if (!output) return { value: answer };
+  const value = asDeclared(output, answer);
+  const [wrong] = output.safeParse(value).error?.issues ?? [];
+  if (!wrong) return { value };
+  const where = wrong.path.filter((key) => typeof key !== 'symbol');
+  const path = [...(inTurn(answers) ? ['in_turn', times] : []), ...where];
+  const given = described(output);
+  transcript.source.report(['actions', action, ...path], `this gives ${given}`);
+  return { refusal: 'down' };
 }
 
 /** Numbers where an action says a text: amounts are written as people write them. */

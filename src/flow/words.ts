@@ -23,8 +23,11 @@ type Format = (typeof formats)[number];
 /** `order.total` as ['order', 'total']. */
 export type Path = readonly [string, ...string[]];
 
-/** Values of the house that every text may use. */
-export const house_names = ['shop', 'paybill', 'help', 'ussd'] as const;
+/**
+ * Values of the house that every text may use; `question` is the reference of one that Karani
+ * asked, and empty elsewhere.
+ */
+export const house_names = ['shop', 'paybill', 'help', 'ussd', 'question'] as const;
 
 export interface Slot {
   path: Path;
@@ -153,7 +156,7 @@ function plainText(text: string, channel: View['channel']): string {
 }
 
 // A number or a reference that lost its end is another one: somebody would pay to it, or dial it.
-const never_cut = new Set(['ref', 'number', 'receipt', 'paybill', 'shortcode', 'help', 'ussd']);
+const never_cut = new Set('ref,number,receipt,paybill,shortcode,help,ussd,question'.split(','));
 
 function isCuttable({ path }: Slot, value: unknown): boolean {
   return typeof value === 'string' && !never_cut.has(path.at(-1) ?? '');

@@ -15,6 +15,7 @@ export const invoiceActions: Actions = {
       ),
     }),
     refusals: [],
+    looks: true,
     run: (tx, { actor }) => standing(tx, actor),
   }),
 };

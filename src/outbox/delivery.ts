@@ -38,7 +38,8 @@ export async function recordDeliveries(tx: Tx, deliveries: Delivery[]): Promise<
         as it(provider_id, outcome, error)
       order by provider_id, outcome
     ) d
-    where o.provider_id = d.provider_id and o.state in ('sent', 'unknown')
+    where o.provider_id = d.provider_id
+      and (o.state = 'sent' or (o.state = 'failed' and d.outcome = 'delivered'))
     returning o.provider_id, o.state = 'waiting' as again
   `.execute(tx);
   if (rows.some((row) => row.again)) await wake(tx, 'send_outbox');
@@ -47,8 +48,10 @@ export async function recordDeliveries(tx: Tx, deliveries: Delivery[]): Promise<
   return unknown;
 }
 
-// Of an SMS there is no other way, and an answer in a chat belongs there.
-const otherWay = sql`(o.sent_by = 'whatsapp' and o.channel is null and exists (
+// Of an SMS there is no other way, and an answer in a chat belongs there. What went by SMS already,
+// or is of yesterday, does not go again.
+const otherWay = sql`(o.sent_by = 'whatsapp' and o.channel is null and o.copied_at is null
+  and o.created_at > now() - interval '1 day' and exists (
   select from addresses a where a.person_id = o.person_id and a.kind = 'msisdn'))`;
 
 const undelivered_after = '30 minutes';

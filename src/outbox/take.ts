@@ -52,7 +52,7 @@ export async function leaseMessages(db: Db, count: number, after = 0n): Promise<
     ), due as (
       select o.id from next join outbox o using (id)
       where ((o.state = 'waiting' and o.due_at <= now())
-          or (o.state = 'sending' and o.lease_until < now()))
+          or (o.state = 'sending' and o.lease_until < now() and o.sent_by is distinct from 'sms'))
         -- One with a lower number may have been committed after the one that is in flight.
         and not exists (
           select from outbox other
@@ -62,7 +62,10 @@ export async function leaseMessages(db: Db, count: number, after = 0n): Promise<
       for update of o skip locked
     ), leased as (
       update outbox o
-      set state = 'sending', lease_until = now() + ${lease}::interval, attempts = attempts + 1
+      set state = 'sending', lease_until = now() + ${lease}::interval, attempts = attempts + 1,
+        sent_by = case when o.channel = 'sms' or not exists (
+          select from addresses a where a.person_id = o.person_id and a.kind = 'whatsapp')
+          then 'sms' else 'whatsapp' end
       from due where o.id = due.id
       returning o.*
     )
@@ -81,6 +84,19 @@ export async function leaseMessages(db: Db, count: number, after = 0n): Promise<
     order by l.person_id
   `.execute(db);
   return rows;
+}
+
+/**
+ * Takes SMS whose sender ended in the middle for what may have been sent: they are not sent again.
+ * Returns how many.
+ */
+export async function endLostSms(db: Db): Promise<number> {
+  const { rows } = await sql`
+    update outbox set state = 'unknown', lease_until = null, error = 'its sender ended in the middle'
+    where state = 'sending' and sent_by = 'sms' and lease_until < now()
+    returning id
+  `.execute(db);
+  return rows.length;
 }
 
 /**

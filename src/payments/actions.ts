@@ -24,6 +24,7 @@ export const paymentActions: Actions = {
     input: z.object({}),
     output: Recent,
     refusals: ['none', 'not_allowed'],
+    looks: true,
     run: async (tx, { actor }) => {
       needRole(actor, 'admin');
       const payments = await recentPayments(tx);

@@ -26,8 +26,9 @@ export const peopleActions: Actions = {
   'people.send_code': action({
     input: z.object({ phone: Phone }),
     output: nothing,
-    refusals: ['too_many'],
-    run: async (tx, { actor, input }) => {
+    refusals: ['too_many', 'confirmed', 'no_sms'],
+    run: async (tx, { actor, input, sms }) => {
+      if (!sms) throw new Refusal('no_sms');
       await sendCode(tx, actor, input.phone);
       return {};
     },
@@ -46,7 +47,7 @@ export const peopleActions: Actions = {
   'people.await_dial': action({
     input: z.object({ phone: Phone }),
     output: nothing,
-    refusals: ['too_many'],
+    refusals: ['too_many', 'confirmed'],
     run: async (tx, { actor, input }) => {
       await awaitDial(tx, actor, input.phone);
       return {};
@@ -55,12 +56,13 @@ export const peopleActions: Actions = {
 
   'people.waiting_dial': action({
     input: nothing,
-    output: z.object({ whatsapp: z.string() }),
+    output: z.object({ id: z.string(), whatsapp: z.string() }),
     refusals: ['over'],
+    looks: true,
     run: async (tx, { actor }) => {
       const waiting = await waitingDial(tx, actor);
       if (!waiting) throw new Refusal('over');
-      return { whatsapp: waiting.whatsapp };
+      return { id: String(waiting.id), whatsapp: waiting.whatsapp };
     },
   }),
 
@@ -75,11 +77,11 @@ export const peopleActions: Actions = {
   }),
 
   'people.prove_by_dial': action({
-    input: nothing,
+    input: z.object({ claim: z.string() }),
     output: nothing,
     refusals: ['over'],
-    run: async (tx, { actor }) => {
-      await proveByDial(tx, actor);
+    run: async (tx, { actor, input }) => {
+      await proveByDial(tx, actor, BigInt(input.claim));
       return {};
     },
   }),

@@ -28,6 +28,9 @@ export async function enrol(tx: Tx, people: Enrolment[]): Promise<bigint[]> {
     await sql`
       insert into addresses (person_id, kind, value, verified_at)
       select ${id}, kind, ${one.msisdn}, now() from unnest(array['msisdn', 'whatsapp']) as kind
+      -- Who has proven another WhatsApp since has that one.
+      where kind = 'msisdn'
+         or not exists (select from addresses where person_id = ${id} and kind = 'whatsapp')
       on conflict (kind, value) do update set person_id = excluded.person_id
       where addresses.kind = 'whatsapp'
         and not exists (select from roles r where r.person_id = addresses.person_id)

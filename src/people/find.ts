@@ -34,15 +34,27 @@ export async function lockPersonAt(
   return person;
 }
 
+/** A person, locked until the commit as by their address. */
+export async function lockPerson(tx: Tx, id: bigint): Promise<Actor> {
+  await sql`select from people where id = ${id} for no key update`.execute(tx);
+  return personById(tx, id);
+}
+
 async function lockAt(tx: Tx, kind: AddressKind, value: string): Promise<Actor | undefined> {
-  const { rows } = await sql<Actor>`
+  const { rows } = await sql<Actor & { merged: boolean }>`
     select p.id, p.name, p.language, p.stopped_at is not null as stopped,
+           p.merged_into is not null as merged,
            array(select role from roles r where r.person_id = p.id order by role) as roles
     from addresses a join people p on p.id = a.person_id
     where a.kind = ${kind} and a.value = ${value}
     for no key update of p
   `.execute(tx);
-  return rows[0];
+  const [row] = rows;
+  // Found to be another while we waited for the lock: the address is that one's by now.
+  if (row?.merged) return lockAt(tx, kind, value);
+  if (!row) return undefined;
+  const { merged: _, ...actor } = row;
+  return actor;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { clock } from '../base/clock.ts';
 import type { Tx } from '../base/db.ts';
-import { Refusal } from '../base/errors.ts';
+import { assert, Refusal } from '../base/errors.ts';
 import { isOneOf } from '../base/secrets.ts';
 import type { Actor } from '../flow/action.ts';
 import { notify } from '../outbox/notify.ts';
@@ -17,6 +17,7 @@ export type Keyed = (purpose: string, text: string) => string;
 
 const good_for = '10 minutes';
 const most_an_hour = 3;
+const most_a_day = 6;
 const shortest_pause = '60 seconds';
 const most_tries = 5;
 
@@ -28,7 +29,7 @@ export function codeOf(keyed: Keyed, proof_id: string): string {
 
 /**
  * Sends a code to a number by SMS. Refuses with `too_many` who asks again too soon or too often,
- * counted by who asks and by the number.
+ * counted by who asks and by the number; with `confirmed` who has a number already.
  */
 export async function sendCode(tx: Tx, actor: Actor, msisdn: string): Promise<void> {
   const id = await newProof(tx, actor, { msisdn, way: 'sms' });
@@ -49,6 +50,7 @@ async function newProof(
   actor: Actor,
   { msisdn, way }: { msisdn: string; way: 'sms' | 'dial' },
 ): Promise<bigint> {
+  if (!(await isStranger(tx, actor.id))) throw new Refusal('confirmed');
   await sql`select pg_advisory_xact_lock(hashtextextended(${`link:${msisdn}`}, 0))`.execute(tx);
   const { rows } = await sql<{ id: bigint }>`
     with ended as (
@@ -58,13 +60,24 @@ async function newProof(
     select ${actor.id}, ${msisdn}, ${way}, now() + ${good_for}::interval
     where not exists (
       select from link_proofs p
-      where (p.msisdn = ${msisdn} or p.person_id = ${actor.id}) and p.created_at > now() - interval '1 hour'
-      having count(*) >= ${most_an_hour} or max(p.created_at) > now() - ${shortest_pause}::interval)
+      where (p.msisdn = ${msisdn} or p.person_id = ${actor.id})
+        and p.created_at > now() - interval '1 day'
+      having count(*) >= ${most_a_day} or max(p.created_at) > now() - ${shortest_pause}::interval
+        or count(*) filter (where p.created_at > now() - interval '1 hour') >= ${most_an_hour})
     returning id
   `.execute(tx);
   const [row] = rows;
   if (!row) throw new Refusal('too_many');
   return row.id;
+}
+
+// Who has a number or a role is somebody, and does not go over into somebody else.
+async function isStranger(tx: Tx, person_id: bigint): Promise<boolean> {
+  const { rows } = await sql<{ known: boolean }>`
+    select exists (select from addresses where person_id = ${person_id} and kind = 'msisdn')
+        or exists (select from roles where person_id = ${person_id}) as known
+  `.execute(tx);
+  return rows[0]?.known === false;
 }
 
 export type Proof = 'linked' | 'wrong' | 'over';
@@ -116,20 +129,23 @@ export async function waitingDial(
   return rows[0];
 }
 
-/** Links whoever waits for this person's number to dial; refuses with `over` when nobody does. */
-export async function proveByDial(tx: Tx, actor: Actor): Promise<void> {
-  const waiting = await waitingDial(tx, actor);
-  if (!waiting) throw new Refusal('over');
-  await end(tx, waiting.id);
-  const person = await link(tx, waiting.person_id, waiting.msisdn);
-  await notify(tx, [
-    {
-      key: `linked:${waiting.id}`,
-      person_id: person.id,
-      template: 'linked',
-      values: { phone: waiting.msisdn },
-    },
-  ]);
+/**
+ * Links whom this proof is of, and nobody who began to wait after it was shown. Refuses with `over`
+ * when its time is over, or it is not about this person's number.
+ */
+export async function proveByDial(tx: Tx, actor: Actor, proof_id: bigint): Promise<void> {
+  const { rows } = await sql<{ person_id: bigint; msisdn: string }>`
+    update link_proofs p set ended_at = now() from addresses a
+    where p.id = ${proof_id} and p.way = 'dial' and p.ended_at is null and p.expires_at > now()
+      and a.person_id = ${actor.id} and a.kind = 'msisdn' and a.value = p.msisdn
+    returning p.person_id, p.msisdn
+  `.execute(tx);
+  const [proof] = rows;
+  if (!proof || !(await isStranger(tx, proof.person_id))) throw new Refusal('over');
+  const { id: person_id } = await link(tx, proof.person_id, proof.msisdn);
+  const values = { phone: proof.msisdn };
+  const channel = 'whatsapp';
+  await notify(tx, [{ key: `linked:${proof_id}`, person_id, template: 'linked', values, channel }]);
 }
 
 /** Ends every wait for this person's number to dial. */
@@ -146,16 +162,34 @@ async function end(tx: Tx, id: bigint): Promise<void> {
 }
 
 /**
- * Makes the WhatsApp of one person that of a number's owner, who goes on for both. A WhatsApp that
+ * Makes the WhatsApp of a stranger that of a number's owner, who goes on for both. A WhatsApp that
  * the owner had before is theirs no more, and is told, as is the number.
  */
 async function link(tx: Tx, person_id: bigint, msisdn: string): Promise<Actor> {
+  assert(await isStranger(tx, person_id), 'only a stranger goes over into somebody else');
   const owner = await lockPersonAt(tx, 'msisdn', msisdn);
-  if (owner.id === person_id) return owner;
-  const at = clock.now().toISOString();
-  const values = { phone: msisdn, at };
-  const { rows: before } = await sql<{ id: bigint; value: string }>`
-    select id, value from addresses where person_id = ${owner.id} and kind = 'whatsapp'
+  await tellEarlier(tx, owner, msisdn);
+  await sql`
+    with moved as (
+      update addresses set person_id = ${owner.id}, verified_at = now()
+      where (person_id = ${person_id} and kind = 'whatsapp')
+         or (person_id = ${owner.id} and kind = 'msisdn' and value = ${msisdn})
+    ), told as (
+      update outbox set person_id = ${owner.id} where person_id = ${person_id} and state = 'waiting'
+    ), merged as (
+      update people set merged_into = ${owner.id} where id = ${person_id} returning name
+    )
+    update people set name = coalesce(people.name, merged.name) from merged
+    where people.id = ${owner.id}
+  `.execute(tx);
+  return personById(tx, owner.id);
+}
+
+// The earlier WhatsApp is a stranger's from now on.
+async function tellEarlier(tx: Tx, owner: Actor, msisdn: string): Promise<void> {
+  const values = { phone: msisdn, at: clock.now().toISOString() };
+  const { rows: before } = await sql<{ id: bigint }>`
+    select id from addresses where person_id = ${owner.id} and kind = 'whatsapp' order by id
   `.execute(tx);
   for (const address of before) {
     const { rows } = await sql<{ id: bigint }>`
@@ -163,27 +197,16 @@ async function link(tx: Tx, person_id: bigint, msisdn: string): Promise<Actor> {
         insert into people (name, language) select name, language from people where id = ${owner.id}
         returning id
       ), moved as (
-        update addresses set person_id = (select id from stranger) where id = ${address.id}
+        update addresses set person_id = stranger.id from stranger where addresses.id = ${address.id}
       )
       select id from stranger
     `.execute(tx);
-    const stranger = rows[0]?.id ?? 0n;
+    const stranger = rows[0]?.id;
+    assert(stranger !== undefined, 'an inserted row has an id');
     const key = `link_moved:${address.id}:${stranger}`;
     await notify(tx, [
       { key, person_id: stranger, template: 'link_moved', values, channel: 'whatsapp' },
       { key: `${key}:sms`, person_id: owner.id, template: 'link_moved', values, channel: 'sms' },
     ]);
   }
-  await sql`
-    update addresses set person_id = ${owner.id}, verified_at = now()
-    where person_id = ${person_id} and kind = 'whatsapp'
-  `.execute(tx);
-  await sql`
-    update people p set merged_into = ${owner.id} where id = ${person_id}
-  `.execute(tx);
-  await sql`
-    update people o set name = coalesce(o.name, p.name) from people p
-    where o.id = ${owner.id} and p.id = ${person_id}
-  `.execute(tx);
-  return personById(tx, owner.id);
 }

@@ -19,6 +19,7 @@ export const reportActions: Actions = {
       claimed: z.boolean(),
     }),
     refusals: [],
+    looks: true,
     run: (tx, { actor }) => home(tx, actor),
   }),
 
@@ -32,6 +33,7 @@ export const reportActions: Actions = {
       unmatched_total: Money,
     }),
     refusals: ['not_allowed'],
+    looks: true,
     run: (tx, { actor }) => {
       needRole(actor, 'admin');
       return today(tx);

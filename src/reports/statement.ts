@@ -17,6 +17,8 @@ export const statementActions: Actions = {
     input: z.object({}),
     output: z.object({
       owed: Money,
+      /** What was paid ahead, where nothing is owed. */
+      ahead: Money,
       /** The newest, to choose from. */
       last: z.array(
         z.object({ id: z.string(), at: z.string(), ref: z.string(), amount: Money, after: Money }),
@@ -25,6 +27,7 @@ export const statementActions: Actions = {
       lines: z.string(),
     }),
     refusals: ['none'],
+    looks: true,
     run: async (tx, { actor }) => {
       const all = await movements(tx, actor, many);
       if (all.length === 0) throw new Refusal('none');
@@ -35,7 +38,14 @@ export const statementActions: Actions = {
         amount: decimalFromCents(it.change_cents),
         after: decimalFromCents(it.after_cents),
       }));
-      return { owed: decimalFromCents(all[0]?.after_cents ?? 0n), last, lines: linesOf(all) };
+      const owed_cents = all[0]?.after_cents ?? 0n;
+      const ahead_cents = owed_cents < 0n ? -owed_cents : 0n;
+      return {
+        owed: decimalFromCents(owed_cents),
+        ahead: decimalFromCents(ahead_cents),
+        last,
+        lines: linesOf(all),
+      };
     },
   }),
 
@@ -47,10 +57,12 @@ export const statementActions: Actions = {
     run: async (tx, { actor, key }) => {
       const all = await movements(tx, actor, many);
       if (all.length === 0) throw new Refusal('none');
+      const owed_cents = all[0]?.after_cents ?? 0n;
       const values = {
         date: eatDate(clock.now()),
         lines: linesOf(all),
-        owed: decimalFromCents(all[0]?.after_cents ?? 0n),
+        owed: owed_cents < 0n ? '-' : decimalFromCents(owed_cents),
+        ahead: owed_cents < 0n ? decimalFromCents(-owed_cents) : '-',
       };
       await notify(tx, [
         { key: `statement:${key}`, person_id: actor.id, template: 'statement', values },

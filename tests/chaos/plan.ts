@@ -81,7 +81,7 @@ export function makePlan(seed: bigint, length_ms: number, long: boolean): Plan {
     seed,
     length_ms,
     long,
-    payments: planPayments(randomStream(seed, 'payments'), length_ms),
+    payments: planPayments(randomStream(seed, 'payments'), length_ms, long),
     writings: planWritings(randomStream(seed, 'writings'), length_ms),
     dials: planDials(randomStream(seed, 'dials'), length_ms),
     faults: planFaults(randomStream(seed, 'faults'), length_ms, long),
@@ -94,7 +94,12 @@ export function invoiceOf(customer: number, nth: number): string {
   return `INV-20260301-${String(customer * invoices_each + nth + 1).padStart(4, '0')}`;
 }
 
-function planPayments(random: Random, length_ms: number): Payment[] {
+// A phone has KES 100,000, and in an hour some thousands of payments.
+const short_amounts = [10, 99] as const;
+const long_amounts = [1, 20] as const;
+
+function planPayments(random: Random, length_ms: number, long: boolean): Payment[] {
+  const [least, most] = long ? long_amounts : short_amounts;
   const count = Math.round((length_ms / 1000) * payments_a_second);
   return Array.from({ length: count }, (_, n) => {
     const customer = random.whole(0, customers.length - 1);
@@ -107,7 +112,7 @@ function planPayments(random: Random, length_ms: number): Payment[] {
       phone: known
         ? random.pick(customers)
         : `2547220${String(random.whole(0, 99_999)).padStart(5, '0')}`,
-      amount: random.whole(10, 99),
+      amount: random.whole(least, most),
       account: random.pick([
         number,
         number,

@@ -38,8 +38,8 @@ export interface Outcome {
   findings: string[];
 }
 
-// A long story comes to rest and is checked every two minutes, so that a finding is near its cause.
-const stretch_ms = 120_000;
+// A long story comes to rest and is checked every five minutes, so that a finding is near its cause.
+const stretch_ms = 300_000;
 const long_ms = 60_000;
 
 /** Plays a seed's plan with real processes, lets all come to rest, and checks it from outside. */

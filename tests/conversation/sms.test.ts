@@ -7,6 +7,7 @@ import { type Send, sendOutbox } from '../../src/conversation/send.ts';
 import { takeOptOuts, takeSms } from '../../src/conversation/sms.ts';
 import { loadMessages } from '../../src/flow/messages.ts';
 import { copyUndelivered } from '../../src/outbox/delivery.ts';
+import { endLostSms, leaseMessages } from '../../src/outbox/take.ts';
 import { notify } from '../../src/outbox/notify.ts';
 import { lockPersonAt } from '../../src/people/find.ts';
 import { flows_folder } from '../../src/serve.ts';
@@ -206,4 +207,33 @@ test('who opts out at Africa’s Talking gets no reminders, on no channel', asyn
     ]);
   });
   expect((await send()).map((it) => it.text)).toEqual(['Thank you']);
+});
+
+test('an SMS whose sender was killed in the middle may have been sent, and is not sent again', async () => {
+  await thank(stranger);
+  const [leased] = await leaseMessages(house.db, 20);
+  expect(leased?.msisdn).toBe(stranger);
+  await sql`update outbox set lease_until = now() - interval '1 second'`.execute(house.db);
+  expect(await leaseMessages(house.db, 20)).toEqual([]);
+  expect(await endLostSms(house.db)).toBe(1);
+  expect(await rows()).toMatchObject([{ state: 'unknown' }]);
+});
+
+test('opting out counts again after a change of mind', async () => {
+  const out = { senderId: '20880', phoneNumber: `+${kamau}` };
+  const stopped = async () =>
+    (
+      await house.db.selectFrom('people').select('stopped_at').where('name', '=', 'Kamau').execute()
+    )[0];
+  await form('sms/optout', out);
+  await takeOptOuts(house.db, always);
+  expect(await stopped()).toEqual({ stopped_at: expect.any(Date) });
+  await texts(kamau, 'START');
+  expect(await stopped()).toEqual({ stopped_at: null });
+  await sql`update inbox set body_hash = sha256(body::bytea || 'a minute before')`.execute(
+    house.db,
+  );
+  await form('sms/optout', out);
+  await takeOptOuts(house.db, always);
+  expect(await stopped()).toEqual({ stopped_at: expect.any(Date) });
 });

@@ -112,6 +112,10 @@ test('what is dialled along with the code is chosen, as far as it only shows', a
   expect(await house.keys(kamau, 'ATUid_7', '*384*1*1')).toMatch(/^CON To pay: KES 6,500/);
   // To change the language is to do something: it stops before that.
   expect(await house.keys(kamau, 'ATUid_4', '5*2')).toMatch(/^CON Which language\?/);
+  // Nor is anybody called, or a message sent, for somebody who has not seen that.
+  expect(await house.keys(kamau, 'ATUid_8', '4')).toMatch(/^CON Hello Kamau/);
+  expect(await house.keys(kamau, 'ATUid_9', '2*2')).toMatch(/^CON To pay now: KES 6,500/);
+  expect(await messages()).toEqual([]);
   expect(await house.keys(kamau, 'ATUid_5', '')).toMatch(/^CON Hello Kamau/);
   // From there it goes on as any session: the new answer is what comes after.
   expect(await house.keys(kamau, 'ATUid_6', '1')).toMatch(/^CON To pay: KES 6,500/);

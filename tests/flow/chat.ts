@@ -54,6 +54,7 @@ export const actions: Actions = {
     input: nothing,
     output: z.object({
       owed: Money,
+      ahead: Money,
       last: z.array(
         z.object({ id: z.string(), at: z.string(), ref: z.string(), amount: Money, after: Money }),
       ),
@@ -95,12 +96,12 @@ export const actions: Actions = {
   'people.send_code': declared({
     input: z.object({ phone: z.string() }),
     output: nothing,
-    refusals: ['too_many'],
+    refusals: ['too_many', 'confirmed', 'no_sms'],
   }),
   'people.await_dial': declared({
     input: z.object({ phone: z.string() }),
     output: nothing,
-    refusals: ['too_many'],
+    refusals: ['too_many', 'confirmed'],
   }),
   'people.prove_by_code': declared({
     input: z.object({ phone: z.string(), code: z.string() }),
@@ -108,11 +109,15 @@ export const actions: Actions = {
   }),
   'people.waiting_dial': declared({
     input: nothing,
-    output: z.object({ whatsapp: z.string() }),
+    output: z.object({ id: z.string(), whatsapp: z.string() }),
     refusals: ['over'],
   }),
   'people.refuse_dial': declared({ input: nothing, output: nothing }),
-  'people.prove_by_dial': declared({ input: nothing, output: nothing, refusals: ['over'] }),
+  'people.prove_by_dial': declared({
+    input: z.object({ claim: z.string() }),
+    output: nothing,
+    refusals: ['over'],
+  }),
   'orders.list': declared({
     input: nothing,
     output: z.array(
@@ -161,6 +166,7 @@ export const answers: Readonly<Record<string, unknown>> = {
   },
   'reports.movements': {
     owed: '6500.00',
+    ahead: '0.00',
     last: Array.from({ length: 5 }, (_, index) => ({
       id: String(index),
       at: '2026-02-03T11:30:00Z',
@@ -186,7 +192,7 @@ export const answers: Readonly<Record<string, unknown>> = {
   'people.send_code': {},
   'people.await_dial': {},
   'people.prove_by_code': { result: 'wrong', name: 'Kamau' },
-  'people.waiting_dial': { whatsapp: '254722000123' },
+  'people.waiting_dial': { id: '7', whatsapp: '254722000123' },
   'people.refuse_dial': {},
   'people.prove_by_dial': {},
   'orders.list': [

@@ -262,7 +262,9 @@ test('a word that is nearly right is asked about, never guessed', () => {
 test('help keeps the question open, and stop says what was stopped and how to begin again', () => {
   const chat = new Chat(own);
   chat.say('refund');
-  expect(chat.say('msaada')).toMatch(/^Need a person\? Call 0700000001\.[^]*\nWhich order\?/);
+  expect(chat.say('msaada')).toMatch(
+    /^Need a person\? Reply PERSON or call 0700000001\.[^]*\nWhich order\?/,
+  );
   expect(chat.say('acha')).toBe(
     'Stopped: Request refund. To begin again, reply REFUND. For everything else, reply MENU. No more reminders: STOP again.',
   );

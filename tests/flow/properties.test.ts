@@ -58,6 +58,7 @@ const answers = fc.record({
   }),
   'reports.movements': fc.record({
     owed: amount,
+    ahead: amount,
     last: fc.array(
       fc.record({
         id: name,

@@ -73,7 +73,13 @@ export async function openHouse(
   const flows = await loadFlows(other.flows_folder, other.actions);
   await keepContents(db, flows);
   const keyed = (purpose: string, text: string) => keyedHash(settings.secret, purpose, text);
-  const conversations: Conversations = { flows, actions: other.actions, values, keyed };
+  const conversations: Conversations = {
+    flows,
+    actions: other.actions,
+    values,
+    keyed,
+    sms: true,
+  };
   const app = buildServer({ settings, database, house: conversations });
   const listening = await listen(app, '127.0.0.1', 0);
   const receive: ReceiveSettings = {

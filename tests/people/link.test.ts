@@ -1,6 +1,9 @@
 import { sql } from 'kysely';
 import { beforeEach, expect, test } from 'vitest';
-import { codeOf } from '../../src/people/link.ts';
+import { inTransaction } from '../../src/base/db.ts';
+import { enrol } from '../../src/people/enrol.ts';
+import { lockPersonAt } from '../../src/people/find.ts';
+import { codeOf, proveByCode } from '../../src/people/link.ts';
 import { sendOutbox } from '../../src/conversation/send.ts';
 import { loadMessages } from '../../src/flow/messages.ts';
 import { flows_folder } from '../../src/serve.ts';
@@ -87,6 +90,11 @@ test('the same code is good once, five wrong ones end it, and codes are not had 
     expect((await house.writes(new_whatsapp, wrong))[0]).toMatch(/^That code is not right/);
   }
   expect((await house.writes(new_whatsapp, wrong))[0]).toMatch(/^That code is no longer good/);
+  const right_at_last = await inTransaction(house.db, async (tx) => {
+    const actor = await lockPersonAt(tx, 'whatsapp', new_whatsapp);
+    return proveByCode(tx, house.conversations.keyed, actor, { msisdn: kamau, code });
+  });
+  expect(right_at_last).toBe('over');
   await house.writes(new_whatsapp, 'link');
   await house.writes(new_whatsapp, '0700000004');
   expect((await house.writes(new_whatsapp, '1'))[0]).toMatch(/^That was asked for a moment ago/);
@@ -125,5 +133,46 @@ test('the number says no, and nothing is confirmed', async () => {
   await house.keys(kamau, 'ATUid_1', '');
   expect(await house.keys(kamau, 'ATUid_1', '1')).toMatch(/^CON It was not confirmed\./);
   expect(await house.keys(kamau, 'ATUid_2', '')).toMatch(/^CON Hello Kamau/);
+  expect((await house.writes(new_whatsapp, 'balance'))[0]).toMatch(/^This is not open/);
+});
+
+test('who has a number does not go over into somebody else, and a start brings nothing back', async () => {
+  expect((await house.writes(kamau, 'link'))[0]).toContain('Which number is it?');
+  await house.writes(kamau, '0722000999');
+  expect((await house.writes(kamau, '1'))[0]).toMatch(/^A number is confirmed for this WhatsApp/);
+
+  const wanjiru = '254700000001';
+  await house.writes(new_whatsapp, 'link');
+  await house.writes(new_whatsapp, '0700000001');
+  await house.writes(new_whatsapp, '1');
+  const code = /code: (\d{6})/.exec((await sent()).sms.join())?.[1] ?? '';
+  await house.writes(new_whatsapp, code);
+  expect((await house.writes(new_whatsapp, 'menu'))[0]).toMatch(/^Today KES/);
+  // The earlier WhatsApp shows the admin's number, and is nobody's.
+  await inTransaction(house.db, (tx) => enrol(tx, [{ msisdn: wanjiru, roles: ['admin'] }]));
+  expect((await house.writes(wanjiru, 'menu'))[0]).toMatch(/^Welcome! This is Duka/);
+  expect((await house.writes(new_whatsapp, 'menu'))[0]).toMatch(/^Today KES/);
+});
+
+test('a yes is for the WhatsApp that was shown, not for one that asked since', async () => {
+  const asks = async (from: string) => {
+    await sql`update link_proofs set created_at = now() - interval '2 minutes'`.execute(house.db);
+    await house.writes(from, 'link');
+    await house.writes(from, '0700000004');
+    return (await house.writes(from, '2'))[0];
+  };
+  expect(await asks(new_whatsapp)).toMatch(/^Now dial/);
+  expect(await house.keys(kamau, 'ATUid_1', '')).toMatch(/0722xxx123/);
+  expect(await asks('254722000666')).toMatch(/^Now dial/);
+  await house.keys(kamau, 'ATUid_1', '2');
+  expect((await house.writes('254722000666', 'balance'))[0]).toMatch(/^This is not open/);
+  expect((await house.writes(new_whatsapp, 'balance')).at(-1)).toMatch(/^To pay: KES 6,500/);
+});
+
+test('what is dialled along with the code answers no question about another WhatsApp', async () => {
+  await house.writes(new_whatsapp, 'link');
+  await house.writes(new_whatsapp, '0700000004');
+  await house.writes(new_whatsapp, '2');
+  expect(await house.keys(kamau, 'ATUid_deep', '2')).toMatch(/^CON Is the WhatsApp 0722xxx123/);
   expect((await house.writes(new_whatsapp, 'balance'))[0]).toMatch(/^This is not open/);
 });

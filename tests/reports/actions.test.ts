@@ -24,7 +24,7 @@ test.each(Object.keys(actions).filter((name) => actions[name]!.refusals.includes
     const keyed = () => '';
     await inTransaction(house.db, (tx) =>
       expect(async () =>
-        actions[name]!.run(tx, { actor, input: {}, key: 'test', keyed }),
+        actions[name]!.run(tx, { actor, input: {}, key: 'test', keyed, sms: true }),
       ).rejects.toThrow(new Refusal('not_allowed')),
     );
   },

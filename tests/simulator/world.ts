@@ -87,6 +87,8 @@ export async function openWorld(answer?: (it: Received) => Reply) {
   const world = {
     app,
     data_dir,
+    /** Where the simulator is now. */
+    url: () => simulator.url,
     post: (path: string, body: unknown, headers?: Record<string, string>) =>
       post(simulator.url + path, body, headers),
     get: (path: string, headers?: Record<string, string>) => get(simulator.url + path, headers),

@@ -8,13 +8,16 @@ import { ProviderError } from '../../base/errors.ts';
  */
 export type Meaning = 'later' | 'account' | 'template' | 'never' | 'doubt';
 
+// The token, permissions, payment, a restriction for spam, a lock; our number or name is not in
+// order.
+const account_codes = [
+  0, 3, 10, 33, 190, 368, 131005, 131031, 131037, 131042, 131045, 131048, 133010,
+];
+
 const meanings: ReadonlyMap<number, Meaning> = new Map([
   // Too fast for the app, the account, the number or the one recipient; and its own maintenance.
   ...([4, 80007, 130429, 131056, 131057, 133016] as const).map((code) => [code, 'later'] as const),
-  // The token, permissions, payment, a restriction for spam, a lock.
-  ...([0, 3, 10, 190, 131042, 131048, 131031, 368] as const).map(
-    (code) => [code, 'account'] as const,
-  ),
+  ...account_codes.map((code) => [code, 'account'] as const),
   [131047, 'template'],
   ...([1, 2, 131000, 131016] as const).map((code) => [code, 'doubt'] as const),
 ]);

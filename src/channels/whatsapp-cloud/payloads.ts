@@ -143,6 +143,17 @@ export function statusesOf(webhook: WhatsAppWebhook): WhatsAppStatus[] {
   );
 }
 
+/** The webhook with its statuses alone. */
+export function statusesAlone(webhook: WhatsAppWebhook): WhatsAppWebhook {
+  const entry = webhook.entry.map(({ changes }) => ({
+    changes: changes.map(({ field, value }) => ({
+      field,
+      value: { statuses: value.statuses, messages: [], contacts: [] },
+    })),
+  }));
+  return { object: webhook.object, entry };
+}
+
 function changesOf(webhook: WhatsAppWebhook): z.output<typeof Change>[] {
   return webhook.entry.flatMap((entry) => entry.changes);
 }

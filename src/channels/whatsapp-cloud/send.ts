@@ -26,23 +26,25 @@ export async function sendMessage(
   number: CloudNumber,
   it: { to: string; message: CloudMessage; give_up?: AbortSignal },
 ): Promise<string> {
-  const { message } = it;
-  if (message.template && message.cold) return post(number, it, templateOf(message.template));
+  const { message, give_up } = it;
+  // For both tries together: the message is leased for little longer.
+  const too_late = AbortSignal.timeout(timeout_ms);
+  const to = { to: it.to, signal: give_up ? AbortSignal.any([too_late, give_up]) : too_late };
+  if (message.template && message.cold) return post(number, to, templateOf(message.template));
   try {
-    return await post(number, it, contentOf(message));
+    return await post(number, to, contentOf(message));
   } catch (error) {
-    const too_late = error instanceof ProviderError && error.code === '131047';
-    if (!too_late || !message.template) throw error;
-    return post(number, it, templateOf(message.template));
+    const closed = error instanceof ProviderError && error.code === '131047';
+    if (!closed || !message.template) throw error;
+    return post(number, to, templateOf(message.template));
   }
 }
 
 async function post(
   number: CloudNumber,
-  { to, give_up }: { to: string; give_up?: AbortSignal },
+  { to, signal }: { to: string; signal: AbortSignal },
   content: Record<string, unknown>,
 ): Promise<string> {
-  const too_late = AbortSignal.timeout(timeout_ms);
   const url = `${number.base_url}/${number.graph_version}/${number.phone_number_id}/messages`;
   let response: Response;
   try {
@@ -58,7 +60,7 @@ async function post(
         to,
         ...content,
       }),
-      signal: give_up ? AbortSignal.any([too_late, give_up]) : too_late,
+      signal,
     });
   } catch (error) {
     throw notConnected(error)
