@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { inspect } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import { type ProviderError } from '../../src/base/errors.ts';
 import { sendSms } from '../../src/channels/sms/send.ts';
@@ -29,9 +30,7 @@ async function failure(base_url: string, it: { to?: string; give_up?: AbortSigna
     () => undefined,
     (thrown: unknown) => thrown as ProviderError,
   );
-  expect(JSON.stringify({ ...error, stack: error?.stack, cause: error?.cause })).not.toContain(
-    api_key,
-  );
+  expect(inspect(error, { depth: 9 })).not.toContain(api_key);
   return error && [error.outcome, error.code];
 }
 
