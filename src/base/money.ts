@@ -40,19 +40,30 @@ export function centsFromTyped(text: string): bigint | undefined {
   return centsFromDecimal(decimalFromCents(cents * (parts[3] ? 1000n : 1n)));
 }
 
-function grouped(whole: bigint): string {
-  return String(whole).replace(/\B(?=(\d{3})+$)/g, ',');
+function grouped(whole: string): string {
+  if (whole.length <= 3) return whole;
+  const first = whole.length % 3 || 3;
+  let text = whole.slice(0, first);
+  for (let at = first; at < whole.length; at += 3) text += `,${whole.slice(at, at + 3)}`;
+  return text;
 }
 
-/** "KES 1,500.00": alerts, receipts and statements. */
-export function exactMoney(cents: bigint): string {
-  const positive = cents < 0n ? -cents : cents;
-  const sign = cents < 0n ? '-' : '';
-  return `KES ${sign}${grouped(positive / 100n)}.${String(positive % 100n).padStart(2, '0')}`;
+/**
+ * "KES 1,500.00" of a decimal string of shillings, as alerts and receipts have it; with `short`
+ * cents only when there are any. Undefined when it is not such a number. By its letters alone:
+ * every screen has some, and integers of any size cost three times as much.
+ */
+export function moneyWords(text: string, short: boolean): string | undefined {
+  const parts = decimal.exec(text);
+  if (!parts) return undefined;
+  const [, sign = '', whole = '', cents = ''] = parts;
+  const shillings = grouped(whole.replace(/^0+(?=\d)/, ''));
+  const two = cents.padEnd(2, '0');
+  const minus = sign === '-' && /[1-9]/.test(whole + cents) ? '-' : '';
+  return `KES ${minus}${shillings}${short && two === '00' ? '' : `.${two}`}`;
 }
 
 /** "KES 1,500", and cents only when there are any: questions, prompts and USSD. */
 export function shortMoney(cents: bigint): string {
-  const exact = exactMoney(cents);
-  return exact.endsWith('.00') ? exact.slice(0, -3) : exact;
+  return moneyWords(decimalFromCents(cents), true) ?? '';
 }

@@ -12,8 +12,8 @@ interface Screen {
   body: string;
   /** Each draws its label with people's text cut to so many characters. */
   options: readonly ((most: number) => string)[];
-  back: string;
-  more: string;
+  back: () => string;
+  more: () => string;
   /** Whether the first page leads back to an earlier question. */
   can_go_back: boolean;
 }
@@ -36,8 +36,15 @@ export function lastPage(channel: Channel, draw: (most: number) => string): stri
 export function pagesOf(channel: Channel, screen: Screen): string[] {
   const limit = limits[channel];
   const length = channel === 'whatsapp' ? (text: string) => text.length : gsm7Length;
-  const back = channel === 'ussd' ? `\n0 ${screen.back}` : '';
-  const more = `\n98 ${screen.more}`;
+  const lines = (options: readonly string[]) =>
+    [screen.body, ...options].filter((part) => part !== '').join('\n');
+  const back = channel === 'ussd' ? `\n0 ${screen.back()}` : '';
+  const ways = screen.can_go_back ? back : '';
+  const whole =
+    lines(screen.options.map((label, index) => `${index + 1} ${label(Infinity)}`)) + ways;
+  if (length(whole) <= limit) return [whole];
+
+  const more = `\n98 ${screen.more()}`;
   const room = limit - length(back) - length(more);
   const options = screen.options.map((label, index) => {
     let line = '';
@@ -47,9 +54,7 @@ export function pagesOf(channel: Channel, screen: Screen): string[] {
     }
     return gsm7Start(line, room);
   });
-
-  const whole = [screen.body, ...options].filter((part) => part !== '').join('\n');
-  const only = whole + (screen.can_go_back ? back : '');
+  const only = lines(options) + ways;
   if (length(only) <= limit) return [only];
 
   const pages = packed([...linesWithin(screen.body, room, length), ...options], room, length);

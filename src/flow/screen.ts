@@ -80,8 +80,8 @@ export function waitingPages(place: Place, session: Session, step: AskStep): str
     options: choicesOf(place, session, step).map(
       (choice) => (most) => choice.label({ ...view, most }),
     ),
-    back: line('back'),
-    more: line('more'),
+    back: () => line('back'),
+    more: () => line('more'),
     // Before a flow's first question there is the menu.
     can_go_back: session.trail.length > 0 || place.flow.name !== 'menu',
   });

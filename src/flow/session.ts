@@ -29,12 +29,12 @@ export interface Session {
   /** When this person was last heard here, ISO 8601. */
   heard_at: string;
   /** What the engine has to say first: a shared text, or "error" for the question's own. */
-  note?: string;
+  note?: string | undefined;
   /**
    * What was written along with the word that began the flow, for its first question; or that word
    * itself, for options that are called so.
    */
-  given?: { text: string; is_word: boolean };
+  given?: { text: string; is_word: boolean } | undefined;
   page: number;
   /** Questions answered before, oldest first, with what stood above them. */
   trail: { at: string; said: string[] }[];

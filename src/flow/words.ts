@@ -1,5 +1,5 @@
 import { eatDate, eatTime } from '../base/clock.ts';
-import { centsFromDecimal, decimalFromCents, exactMoney, shortMoney } from '../base/money.ts';
+import { centsFromDecimal, decimalFromCents, moneyWords } from '../base/money.ts';
 import { localPhone, maskedPhone } from '../base/phone.ts';
 import type { Channel, Language } from './action.ts';
 import { toGsm7 } from './gsm7.ts';
@@ -114,11 +114,9 @@ function formatted(slot: Slot, view: View): string {
     case 'short':
       return cut(text, Math.min(20, view.most ?? 20));
     case 'money':
-    case 'exact': {
-      const cents = centsFromDecimal(text);
-      if (cents === undefined) return text;
-      return slot.format === 'money' ? shortMoney(cents) : exactMoney(cents);
-    }
+      return moneyWords(text, true) ?? text;
+    case 'exact':
+      return moneyWords(text, false) ?? text;
     // Odds, as bettors read them.
     case 'price':
       return twoDecimals(text);
@@ -150,7 +148,11 @@ function isOfTheHouse({ path }: Slot): boolean {
 
 // People's text: on one line, so that it cannot pass for an option; without what WhatsApp takes for
 // bold, italics and the like.
+// Nearly every value is such already.
+const plain_already = /^[A-Za-z0-9.,:;/()+'&-]+(?: [A-Za-z0-9.,:;/()+'&-]+)*$/;
+
 function plainText(text: string, channel: View['channel']): string {
+  if (plain_already.test(text)) return text;
   const line = text.replace(/[\s\p{Cc}]+/gu, ' ').trim();
   return channel === 'whatsapp' ? line.replace(/[*_~`]/g, '') : toGsm7(line);
 }

@@ -4,7 +4,7 @@ import {
   centsFromDecimal,
   centsFromTyped,
   decimalFromCents,
-  exactMoney,
+  moneyWords,
   shortMoney,
 } from '../../src/base/money.ts';
 
@@ -47,9 +47,12 @@ test.each(['', 'pesa', '1,50', '1.234', '-5', '15,00', '5 6x', '1.5.5'])(
 );
 
 test('amounts in words', () => {
-  expect(exactMoney(150_000n)).toBe('KES 1,500.00');
-  expect(exactMoney(123_456_789_05n)).toBe('KES 123,456,789.05');
-  expect(exactMoney(-5n)).toBe('KES -0.05');
+  expect(moneyWords('1500.00', false)).toBe('KES 1,500.00');
+  expect(moneyWords('123456789.05', false)).toBe('KES 123,456,789.05');
+  expect(moneyWords('-0.05', false)).toBe('KES -0.05');
+  expect(moneyWords('0500', true)).toBe('KES 500');
+  expect(moneyWords('-0.00', true)).toBe('KES 0');
+  expect(moneyWords('1,500', true)).toBeUndefined();
   expect(shortMoney(150_000n)).toBe('KES 1,500');
   expect(shortMoney(150_050n)).toBe('KES 1,500.50');
 });

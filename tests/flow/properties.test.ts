@@ -173,7 +173,13 @@ test('paging shows every option once, whole, in order', () => {
   fc.assert(
     fc.property(fc.array(label, { maxLength: 60 }), fc.boolean(), (labels, can_go_back) => {
       const options = labels.map((text) => () => text);
-      const screen = { body: 'Choose one', options, back: 'Back', more: 'More', can_go_back };
+      const screen = {
+        body: 'Choose one',
+        options,
+        back: () => 'Back',
+        more: () => 'More',
+        can_go_back,
+      };
       const pages = pagesOf('ussd', screen);
       const lines = pages.flatMap((page) => page.split('\n'));
       const shown = lines.filter((line) => !['0 Back', '98 More', 'Choose one'].includes(line));
