@@ -6,6 +6,7 @@ import { severalProcesses } from './e-several-processes.ts';
 import { verifying } from './f-verify.ts';
 import { starting } from './g-start.ts';
 import { steady } from './h-steady.ts';
+import { turns } from './i-turns.ts';
 import type { Table } from './part.ts';
 import { findPgbench } from './pgbench.ts';
 import { show, writeResults } from './results.ts';
@@ -22,6 +23,7 @@ const parts = [
   verifying,
   starting,
   steady,
+  turns,
 ];
 
 const args = process.argv.slice(2);

@@ -24,3 +24,6 @@ alter table handoffs add column wanted_at timestamptz;
 
 -- For those whose sender has ended without a word.
 create index outbox_sending on outbox (lease_until) where state = 'sending';
+
+-- Sessions have another form: their people begin again at the menu.
+delete from sessions;

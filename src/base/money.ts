@@ -20,6 +20,26 @@ export function decimalFromCents(cents: bigint): string {
   return cents < 0n ? `-${text}` : text;
 }
 
+/**
+ * Which of two decimal strings of shillings is more: below zero for the second, 0 for neither.
+ * Undefined when one is no such number. By their letters, for the same reason as `moneyWords`.
+ */
+export function compareDecimals(left: string, right: string): number | undefined {
+  const [a, b] = [decimal.exec(left), decimal.exec(right)];
+  if (!a || !b) return undefined;
+  // Negative amounts are rare enough to be counted.
+  if (a[1] || b[1]) return Number((centsFromDecimal(left) ?? 0n) - (centsFromDecimal(right) ?? 0n));
+  const [mine, other] = [inOrder(a), inOrder(b)];
+  if (mine === other) return 0;
+  if (mine.length !== other.length) return mine.length - other.length;
+  return mine < other ? -1 : 1;
+}
+
+// The cents as digits without leading zeros: the longer is more.
+function inOrder([, , whole = '', cents = '']: RegExpExecArray): string {
+  return `${whole}${cents.padEnd(2, '0')}`.replace(/^0+/, '');
+}
+
 const typed =
   /^(?:k(?:es|sh)s?\.?)?(\d{1,3}(?:,\d{3})+|\d{1,12})(\.\d{1,2})?(k)?(?:\/[=-]+|bob|kes|ksh|shillings?)?$/;
 
@@ -28,6 +48,8 @@ const typed =
  * Undefined when it cannot be read for certain.
  */
 export function centsFromTyped(text: string): bigint | undefined {
+  // As nearly everybody writes it.
+  if (/^\d{1,9}$/.test(text)) return BigInt(text) * 100n;
   const plain = text
     .toLowerCase()
     .replace(/\s+/g, '')

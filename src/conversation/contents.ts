@@ -19,7 +19,7 @@ export async function keepContents(db: Db, { flows }: Flows): Promise<void> {
 
 /** Reads the files that a session began on, where they have changed since. */
 export async function learnContents(tx: Tx, flows: Flows, session: Session): Promise<void> {
-  const unknown = [session, ...session.callers].filter(
+  const unknown = [session, ...(session.callers ?? [])].filter(
     ({ flow, hash }) => flows.flows.get(flow)?.hash !== hash && !flows.earlier.has(hash),
   );
   if (unknown.length === 0) return;

@@ -257,7 +257,7 @@ async function saveSession(
                   ${events.map((it) => it.what)}::text[]) as it(flow, step, what)
     )`;
   // Who says "menu" to a question has it beside it, and the question stays as it is.
-  const own = session?.callers[0]?.flow ?? session?.flow;
+  const own = session?.callers?.[0]?.flow ?? session?.flow;
   if (question !== undefined && (!session || own === asked)) {
     const body = session ? JSON.stringify(session) : null;
     await sql`

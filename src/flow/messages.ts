@@ -5,6 +5,7 @@ import { assert } from '../base/errors.ts';
 import { type Channel, type Language, languages } from './action.ts';
 import { readText } from './compile-step.ts';
 import { WordsText } from './definition.ts';
+import { toGsm7 } from './gsm7.ts';
 import { FlowFindings, readSource, type Source, shaped } from './source.ts';
 import { fill, isSet, slotsOf, type Template, type Text } from './words.ts';
 
@@ -92,7 +93,7 @@ export function renderMessage(
     }),
   );
   const words = said.map((line) => fill(line, { language, channel, now, valueOf })).join('\n');
-  return channel === 'whatsapp' ? words : plainCopy(words);
+  return channel === 'whatsapp' ? words : plainCopy(toGsm7(words));
 }
 
 /**

@@ -31,9 +31,11 @@ export function answered(
 ): Turn {
   tell(place, step.name, 'answered');
   const keep = value !== undefined && !isSecret(step);
-  const trail = [...session.trail, { at: step.name, said: session.said }].slice(-longest_trail);
+  const trail = [...session.trail, { at: step.name, said: session.said }];
+  if (trail.length > longest_trail) trail.shift();
   const next: Session = {
-    ...withoutNote(session),
+    ...session,
+    ...nothing_above,
     values: keep ? { ...session.values, [step.name]: value } : without(session.values, step.name),
     trail,
   };
@@ -46,15 +48,17 @@ function without(values: Session['values'], name: string): Session['values'] {
   return others;
 }
 
+// Set rather than left out, which costs five times as much: JSON has neither.
+const nothing_above = { note: undefined, said: undefined, above: undefined, page: undefined };
+
 /** Without what stood above the last screen. */
 export function withoutNote(session: Session): Session {
-  // Set rather than left out, which costs five times as much: JSON has neither.
-  return { ...session, note: undefined, said: [], above: [], page: 0 };
+  return { ...session, ...nothing_above };
 }
 
 /** Counts a wrong answer and asks again, or leaves when the tries are used up. */
 export function wrong(place: Place, session: Session, step: AskStep, why: string): Turn {
-  const count = (session.tries[step.name] ?? 0) + 1;
+  const count = (session.tries?.[step.name] ?? 0) + 1;
   const next: Session = {
     ...withoutNote(session),
     tries: { ...session.tries, [step.name]: count },
@@ -97,17 +101,15 @@ export function run(
       name = step.follows;
       continue;
     }
-    const here = { ...session, said, at: step.name };
+    const here: Session = { ...session, said, at: step.name };
     tell(place, step.name, 'entered');
     switch (step.kind) {
       case 'say':
-        said = [...said, step.name];
+        said = [...(said ?? []), step.name];
         name = step.next;
         break;
       case 'end':
-        return session.callers.length > 0
-          ? returned(place, here, step.words)
-          : over(place, here, step);
+        return session.callers ? returned(place, here, step.words) : over(place, here, step);
       case 'handoff':
         return { next: 'over', words: lastWords(place, here, step.words), handoff: true };
       case 'call':
@@ -115,7 +117,8 @@ export function run(
       case 'ask':
         if (step.answers.of === 'list' && itemsOf(place, here, step).length === 0)
           return end(place, here, 'nothing_here');
-        return ask(place, { ...here, page: 0 }, step);
+        here.page = undefined;
+        return ask(place, here, step);
       case 'do': {
         const visits = session.visits + 1;
         const inputs = step.inputs.map((input) => {
@@ -125,8 +128,10 @@ export function run(
         });
         const input = Object.fromEntries(inputs.filter(([, value]) => value !== undefined));
         const key = `${session.id}:${place.flow.name}:${step.name}:${visits}`;
-        const next = { ...here, secret: false, visits };
-        return { next: 'act', session: next, action: step.action, input, key };
+        // Of this turn alone, so it can be set.
+        here.secret = undefined;
+        here.visits = visits;
+        return { next: 'act', session: here, action: step.action, input, key };
       }
     }
   }
@@ -155,7 +160,7 @@ function isSkipped(place: Place, session: Session, step: Step): boolean {
 /** Shows a question, on the page where the session is. */
 export function wait(place: Place, session: Session, step: AskStep): Turn {
   const pages = waitingPages(place, session, step);
-  const page = Math.min(session.page, pages.length - 1);
+  const page = Math.min(session.page ?? 0, pages.length - 1);
   const choices = tapsOf(place, session, step);
   return {
     next: 'wait',
@@ -163,9 +168,9 @@ export function wait(place: Place, session: Session, step: AskStep): Turn {
       ...session,
       hash: place.flow.hash,
       at: step.name,
-      page,
-      secret: isSecret(step),
-      heard_at: place.ctx.now.toISOString(),
+      page: page || undefined,
+      secret: isSecret(step) || undefined,
+      heard_at_ms: place.ctx.now.getTime(),
     },
     words: pages[page] ?? '',
     ...(choices && pages.length === 1 ? { choices } : {}),
@@ -189,8 +194,8 @@ function called(place: Place, session: Session, name: string): Turn {
   const inner: Session = {
     ...newSession(flow, session.id, place.ctx.now, session.note),
     visits: session.visits,
-    above: above === '' ? [] : [above],
-    callers: [...session.callers, caller],
+    above: above === '' ? undefined : [above],
+    callers: [...(session.callers ?? []), caller],
   };
   return run({ ...place, flow }, inner, flow.first);
 }
@@ -208,19 +213,27 @@ function returned(place: Place, session: Session, words: Text): Turn {
 
 /** The flow that called this one, where it did. */
 export function callerOf(place: Place, session: Session): Standing | undefined {
-  const caller = session.callers.at(-1);
+  const caller = session.callers?.at(-1);
   const flow = caller && contentOf(place.flows, caller);
   if (!flow) return undefined;
   const { note: _, ...rest } = session;
-  const callers = session.callers.slice(0, -1);
-  const outer: Session = { ...rest, ...caller, callers, said: [], above: [], page: 0 };
+  const others = session.callers?.slice(0, -1) ?? [];
+  const callers = others.length > 0 ? others : undefined;
+  const outer: Session = {
+    ...rest,
+    ...caller,
+    callers,
+    said: undefined,
+    above: undefined,
+    page: undefined,
+  };
   return { place: { ...place, flow }, session: outer };
 }
 
 /** Ends with a shared text alone; it may name what was left and the word to begin it again. */
 export function end(place: Place, session: Session, name: string): Extract<Turn, { next: 'over' }> {
   const { flows, ctx } = place;
-  const [outermost] = session.callers;
+  const outermost = session.callers?.[0];
   const flow = (outermost && contentOf(flows, outermost)) ?? place.flow;
   const values: Record<string, string> = { ...ctx.values };
   if (name === 'stopped') {

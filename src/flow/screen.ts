@@ -139,8 +139,8 @@ function noteWords(place: Place, session: Session, view: View): string {
 /** What was said on the way here, in this flow and in those that it called. */
 export function wordsAbove(place: Place, session: Session, view: View): string {
   return joined(
-    ...session.above,
-    ...session.said.map((name) => {
+    ...(session.above ?? []),
+    ...(session.said ?? []).map((name) => {
       const step = place.flow.steps.get(name);
       return step?.kind === 'say' ? fill(step.words, view) : '';
     }),

@@ -4,6 +4,7 @@ import type { Path, Text, View } from './words.ts';
 
 /**
  * One person in one flow: plain JSON, the same after it was written and read. Never holds a secret.
+ * What is as it was at the beginning is left out: each turn reads and writes all of it.
  */
 export interface Session {
   id: string;
@@ -13,21 +14,21 @@ export interface Session {
   /** The step that waits for an answer, or whose action runs. */
   at: string;
   /** Whether what is answered next must not be kept. */
-  secret: boolean;
+  secret?: boolean | undefined;
   /** Actions begun so far: makes the key of each another. */
   visits: number;
   /** What is known by the name of its step or `as`; of a list's choice the identity only. */
   values: Record<string, unknown>;
   /** Wrong answers by step. */
-  tries: Record<string, number>;
+  tries?: Record<string, number> | undefined;
   /** `say` steps whose words stand above the screen. */
-  said: string[];
+  said?: string[] | undefined;
   /** What stands above those: words of other flows, as they were said. */
-  above: string[];
+  above?: string[] | undefined;
   /** The flows that wait for this one to end, outermost first. */
-  callers: Caller[];
-  /** When this person was last heard here, ISO 8601. */
-  heard_at: string;
+  callers?: Caller[] | undefined;
+  /** When this person was last heard here, in milliseconds since 1970. */
+  heard_at_ms: number;
   /** What the engine has to say first: a shared text, or "error" for the question's own. */
   note?: string | undefined;
   /**
@@ -35,9 +36,15 @@ export interface Session {
    * itself, for options that are called so.
    */
   given?: { text: string; is_word: boolean } | undefined;
-  page: number;
+  page?: number | undefined;
   /** Questions answered before, oldest first, with what stood above them. */
-  trail: { at: string; said: string[] }[];
+  trail: Asked[];
+}
+
+/** A question that was answered, and what stood above it. */
+export interface Asked {
+  at: string;
+  said?: string[] | undefined;
 }
 
 /** A flow that called another, as it is gone on with. */
@@ -120,15 +127,9 @@ export function newSession(flow: Flow, id: string, now: Date, note?: string): Se
     flow: flow.name,
     hash: flow.hash,
     at: flow.first,
-    secret: false,
     visits: 0,
     values: {},
-    tries: {},
-    said: [],
-    above: [],
-    callers: [],
-    heard_at: now.toISOString(),
-    page: 0,
+    heard_at_ms: now.getTime(),
     trail: [],
     ...(note === undefined ? {} : { note }),
   };

@@ -35,7 +35,7 @@ export function contentOf(
 // Only a question can be gone on with, and only where all that it may need is there.
 function movedTo(flow: Flow, session: Session, actions: Actions): Session | undefined {
   const { renamed } = flow;
-  if (!renamed || session.callers.length > 0) return undefined;
+  if (!renamed || session.callers) return undefined;
   const today = (name: string) => renamed.get(name) ?? name;
   const at = today(session.at);
   const step = flow.steps.get(at);
@@ -50,14 +50,14 @@ function movedTo(flow: Flow, session: Session, actions: Actions): Session | unde
   if (needed.some((name) => !(name in values) && !isSecretStep(flow.steps.get(name)))) {
     return undefined;
   }
-  const trail = session.trail.map((it) => ({ at: today(it.at), said: it.said.map(today) }));
-  const tries = Object.entries(session.tries).map(([name, count]) => [today(name), count]);
+  const trail = session.trail.map((it) => ({ at: today(it.at), said: it.said?.map(today) }));
+  const tries = Object.entries(session.tries ?? {}).map(([name, count]) => [today(name), count]);
   return {
     ...session,
     hash: flow.hash,
     at,
     values,
-    said: session.said.map(today),
+    said: session.said?.map(today),
     trail: trail.filter((it) => flow.steps.get(it.at)?.kind === 'ask'),
     tries: Object.fromEntries(tries) as Session['tries'],
   };
@@ -86,7 +86,7 @@ const longest_ms = 24 * 60 * 60 * 1000;
  */
 export function lateness({ place, session }: Standing): 'in_time' | 'late' | 'over' {
   const { idle } = place.flow;
-  const silent_ms = place.ctx.now.getTime() - Date.parse(session.heard_at);
+  const silent_ms = place.ctx.now.getTime() - session.heard_at_ms;
   const after_ms = idle.after_ms[place.ctx.channel];
   if (silent_ms <= after_ms) return 'in_time';
   return silent_ms <= after_ms + longest_ms ? 'late' : 'over';

@@ -80,7 +80,7 @@ function hearNow(
     case 'nothing':
       return wait(place, session, step);
     case 'earlier':
-      return wait(place, { ...session, note: 'earlier', page: 0 }, step);
+      return wait(place, { ...session, note: 'earlier', page: undefined }, step);
     case 'flow':
       return start(flows, answer.flow, session_id, ctx);
     case 'value':
@@ -93,7 +93,7 @@ function hearNow(
       // Somebody who comes back the next day and says hello means no option.
       if (step.answers.of !== 'typed' && isGreeting(heard)) return menu(flows, session_id, ctx);
       if (isPinLike(heard) && step.answers.of !== 'typed') {
-        return wait(place, { ...session, note: 'pin_typed', page: 0 }, step);
+        return wait(place, { ...session, note: 'pin_typed', page: undefined }, step);
       }
       const meant = flow.name === 'menu' ? meantBy(flows, heard, ctx) : undefined;
       if (meant !== undefined) return guess(place, session_id, heard, meant);
@@ -121,7 +121,7 @@ function hearLate(standing: Standing, step: AskStep, heard: Heard, session_id: s
 }
 
 function askAgain({ place, session }: Standing, step: AskStep): Turn {
-  return wait(place, { ...session, note: 'resumed', page: 0 }, step);
+  return wait(place, { ...session, note: 'resumed', page: undefined }, step);
 }
 
 function stepOf({ place, session }: Standing): Step | undefined {
@@ -153,7 +153,7 @@ export function settle(
 /** Whether what this session hears next is a secret, and must not be kept anywhere. */
 export function awaitsSecret(flows: Flows, session: Session): boolean {
   const step = contentOf(flows, session)?.steps.get(session.at);
-  return session.secret || (step?.kind === 'ask' && isSecret(step));
+  return session.secret === true || (step?.kind === 'ask' && isSecret(step));
 }
 
 /** What may be a PIN that nobody asked for: an amount or a choice is not written so. */
@@ -315,15 +315,15 @@ function obey(
     case 'home':
       return menu(flows, session_id, ctx);
     case 'stop':
-      return flow.title || session.callers.length > 0
+      return flow.title || session.callers
         ? end(place, session, 'stopped')
         : noReminders(flows, ctx);
     case 'start':
       return startAgain(flows, session_id, ctx);
     case 'help':
-      return wait(place, { ...session, note: 'help', said: [], above: [], page: 0 }, step);
+      return wait(place, { ...withoutNote(session), note: 'help' }, step);
     case 'more':
-      return wait(place, { ...session, page: session.page + 1 }, step);
+      return wait(place, { ...session, page: (session.page ?? 0) + 1 }, step);
     case 'skip':
       return answered(place, session, step, undefined, step.next);
     case 'back':
@@ -333,7 +333,8 @@ function obey(
 
 function goBack(standing: Standing, step: AskStep, session_id: string): Turn {
   const { place, session } = standing;
-  if (session.page > 0) return wait(place, { ...session, page: session.page - 1 }, step);
+  const { page = 0 } = session;
+  if (page > 0) return wait(place, { ...session, page: page - 1 }, step);
   const before = lastAsked(standing);
   if (before) {
     tell(place, step.name, 'went_back');
@@ -354,6 +355,6 @@ function lastAsked({ place, session }: Standing): (Standing & { step: AskStep })
     return outer && lastAsked(outer);
   }
   const trail = session.trail.slice(0, -1);
-  const back = { ...withoutNote(session), at: step.name, said: last?.said ?? [], trail };
+  const back = { ...withoutNote(session), at: step.name, said: last?.said, trail };
   return { place, session: back, step };
 }

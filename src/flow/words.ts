@@ -1,5 +1,5 @@
 import { eatDate, eatTime } from '../base/clock.ts';
-import { centsFromDecimal, decimalFromCents, moneyWords } from '../base/money.ts';
+import { centsFromDecimal, compareDecimals, decimalFromCents, moneyWords } from '../base/money.ts';
 import { localPhone, maskedPhone } from '../base/phone.ts';
 import type { Channel, Language } from './action.ts';
 import { toGsm7 } from './gsm7.ts';
@@ -88,7 +88,10 @@ export function slotsOf(template: Template): Slot[] {
   return template.filter((part) => typeof part !== 'string');
 }
 
-/** The words with their values, inside the channel's alphabet. */
+/**
+ * The words with their values, these inside the channel's alphabet; of the words themselves that is
+ * checked when they are loaded.
+ */
 export function fill(text: Text, view: View): string {
   let words = '';
   for (const part of text[view.language]) {
@@ -96,7 +99,7 @@ export function fill(text: Text, view: View): string {
     // "Thank you {name}." without a name is "Thank you."
     words = value === '' ? words.trimEnd() : words + value;
   }
-  return view.channel === 'whatsapp' ? words : toGsm7(words);
+  return words;
 }
 
 function formatted(slot: Slot, view: View): string {
@@ -107,7 +110,9 @@ function formatted(slot: Slot, view: View): string {
     const lines = String(value).split('\n');
     return lines.map((line) => plainText(line, view.channel)).join('\n');
   }
-  const text = isOfTheHouse(slot) ? String(value) : plainText(String(value), view.channel);
+  const text = isOfTheHouse(slot)
+    ? ownText(String(value), view.channel)
+    : plainText(String(value), view.channel);
   switch (slot.format) {
     case undefined:
       return isCuttable(slot, value) ? cut(text, view.most ?? Infinity) : text;
@@ -144,6 +149,10 @@ function twoDecimals(text: string): string {
 // Our own words, and the stars in *384*123456# are not bold.
 function isOfTheHouse({ path }: Slot): boolean {
   return path.length === 1 && house_names.some((name) => name === path[0]);
+}
+
+function ownText(text: string, channel: View['channel']): string {
+  return channel === 'whatsapp' || plain_already.test(text) ? text : toGsm7(text);
 }
 
 // People's text: on one line, so that it cannot pass for an option; without what WhatsApp takes for
@@ -252,9 +261,8 @@ export function holds(condition: Condition, valueOf: (path: Path) => unknown): b
 
 /** Amounts and counts by their size, everything else (dates too) letter by letter. */
 export function compared(left: string, right: string): number {
-  const a = centsFromDecimal(left) ?? left;
-  const b = centsFromDecimal(right) ?? right;
-  if (typeof a !== typeof b) return left < right ? -1 : 1;
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
+  const by_size = compareDecimals(left, right);
+  if (by_size !== undefined) return by_size;
+  if (left === right) return 0;
+  return left < right ? -1 : 1;
 }
