@@ -161,10 +161,11 @@ async function whoIs(tx: Tx, person: Actor) {
   `.execute(tx);
   const [address] = rows;
   const phone = localPhone(address?.value ?? '');
+  const proven = address?.kind === 'msisdn';
   return {
     who: person.name ?? phone,
-    phone,
-    unproven: address?.kind === 'msisdn' ? '-' : '⚠️',
+    proven: proven ? phone : '-',
+    unproven: proven ? '-' : phone,
     person: String(person.id),
   };
 }

@@ -96,14 +96,16 @@ test('somebody asks for a person, is answered by one, and is given back to the m
   const others = (await chat(otieno)).filter((it) => it.direction === 'out').length;
   expect((await says(mwangi, { text: 'mhudumu' })).text).toMatch(/^A person from Duka la Wanjiru/);
   const wanted = await nth(wanjiru, before);
-  expect(wanted.text).toMatch(/\*Mwangi asks for a person\*\n0700000005\nAnswer this message/);
+  expect(wanted.text).toMatch(
+    /\*Mwangi asks for a person\*\nNumber: 0700000005\nAnswer this message/,
+  );
   expect((await nth(otieno, others)).text).toContain('Mwangi asks for a person');
 
   // What is written now goes to the admins, and Karani says nothing to it.
   const heard = (await chat(mwangi)).filter((it) => it.direction === 'out').length;
   await postJson(`${demo.url}/sim/whatsapp`, { from: mwangi, text: 'Is the shop open?' });
   const said = await nth(wanjiru, before + 1);
-  expect(said.text).toBe('💬 *Mwangi*, 0700000005\nIs the shop open?');
+  expect(said.text).toBe('*Mwangi*\nNumber: 0700000005\nIs the shop open?');
   expect((await says(wanjiru, { text: 'Until six.', answers: said.id })).text).toBe(
     'Sent to Mwangi.',
   );

@@ -109,7 +109,8 @@ function chatIn(source: string, body: string): { phone: string | null; text: str
   try {
     const webhook = WhatsAppWebhook.safeParse(JSON.parse(body));
     const message = webhook.success ? messagesOf(webhook.data)[0] : undefined;
-    return message ? { phone: message.from, text: message.text } : nobody;
+    if (!message) return nobody;
+    return { phone: message.from, text: message.tapped ? 'tapped a choice' : message.text };
   } catch {
     return nobody;
   }
