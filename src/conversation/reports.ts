@@ -1,5 +1,4 @@
 import { sql } from 'kysely';
-import { clock } from '../base/clock.ts';
 import type { Db, Tx } from '../base/db.ts';
 import { DeliveryReport, outcomeOf, readForm } from '../channels/sms/payloads.ts';
 import { UssdEvent } from '../channels/ussd/africas-talking.ts';
@@ -9,7 +8,7 @@ import { type Delivery, recordDeliveries } from '../outbox/delivery.ts';
 
 const batch_size = 200;
 // Later than this its message is not one of ours, or was never recorded as sent.
-const wait_for_its_message_ms = 60_000;
+const wait_for_its_message_s = 60;
 
 /** Takes in what was reported on our messages and on sessions of USSD. */
 export async function takeReports(db: Db, more: () => boolean): Promise<void> {
@@ -45,12 +44,10 @@ async function record(
     tx,
     all.flatMap((it) => it.deliveries),
   );
-  const now = clock.now().getTime();
   return all
     .filter(
       ({ row, deliveries }) =>
-        deliveries.some((it) => unknown.has(it.provider_id)) &&
-        now - row.received_at.getTime() < wait_for_its_message_ms,
+        deliveries.some((it) => unknown.has(it.provider_id)) && row.age_s < wait_for_its_message_s,
     )
     .map(({ row }) => row);
 }

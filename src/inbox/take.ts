@@ -8,7 +8,8 @@ export interface Kept {
   id: bigint;
   source: string;
   body: string;
-  received_at: Date;
+  /** How long it has been here, by the database's clock. */
+  age_s: number;
 }
 
 const most_attempts = 8;
@@ -122,7 +123,8 @@ async function countFailure(tx: Tx, { gaveUp }: Drain, row: Kept, why: string): 
 async function lockWaiting(tx: Tx, { source, batch_size }: Drain): Promise<Kept[]> {
   return tx
     .selectFrom('inbox')
-    .select(['id', 'source', 'body', 'received_at'])
+    .select(['id', 'source', 'body'])
+    .select(sql<number>`extract(epoch from now() - received_at)::float8`.as('age_s'))
     .where('state', '=', 'new')
     .where('source', '=', source)
     .where('due_at', '<=', sql<Date>`now()`)
