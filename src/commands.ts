@@ -20,8 +20,9 @@ import { truthCheck } from './mpesa-truth.ts';
 import { registerShortcodes } from './register-shortcodes.ts';
 import { checks, running_checks } from './registry.ts';
 import { serve, server_roles, type ServerRole } from './serve.ts';
+import { linkedStatus, linkFromTerminal } from './linked-commands.ts';
 import { listen } from './listen.ts';
-import { readSettings } from './settings.ts';
+import { readSettings, type Settings } from './settings.ts';
 import { openSimulator } from './simulator/simulator.ts';
 
 type Values = Record<string, unknown>;
@@ -67,6 +68,20 @@ export const commands: readonly Command[] = [
           : 'There is no configuration file: npm start would run the demo.',
       );
     },
+  },
+  {
+    name: 'whatsapp status',
+    summary: 'How the number stands that is linked as a device; exits 1 when it is not connected.',
+    options: json,
+    run: (values) =>
+      withDatabase((db, settings) => linkedStatus(db, settings, values['json'] === true)),
+  },
+  {
+    name: 'whatsapp link',
+    summary: 'Links that number: by a QR code, here and on a page; --code: by a code to type.',
+    options: { code: { type: 'boolean' } },
+    run: (values) =>
+      withDatabase((db, settings) => linkFromTerminal(db, settings, values['code'] === true)),
   },
   {
     name: 'daraja register-urls',
@@ -182,7 +197,7 @@ async function runSimulator(values: Values): Promise<void> {
 }
 
 async function withDatabase(
-  work: (db: Db) => Promise<ExitCode | void>,
+  work: (db: Db, settings: Settings) => Promise<ExitCode | void>,
   to_migrate = false,
 ): Promise<ExitCode | void> {
   const settings = readSettings(process.env);
@@ -197,7 +212,7 @@ async function withDatabase(
       await migrate(pool, settings.environment);
       await migrateJobs(url);
     }
-    return await work(db);
+    return await work(db, settings);
   } finally {
     await db.destroy();
     await own?.stop();
@@ -322,6 +337,12 @@ async function showInbox(db: Db, id: bigint, as_json: boolean): Promise<ExitCode
   return 0;
 }
 
+/** Who works through what came from there. */
+function taskFor(source: string) {
+  if (source.startsWith('c2b')) return 'drain_payments';
+  return ['whatsapp', 'whatsapp_linked', 'sms'].includes(source) ? 'take_turns' : 'take_reports';
+}
+
 async function replayInbox(db: Db, id: bigint): Promise<ExitCode> {
   const found = await inTransaction(db, async (tx) => {
     const row = await tx
@@ -332,7 +353,7 @@ async function replayInbox(db: Db, id: bigint): Promise<ExitCode> {
       .where('source', '!=', 'ussd')
       .returning('source')
       .executeTakeFirst();
-    if (row) await wake(tx, row.source === 'whatsapp' ? 'take_turns' : 'drain_payments');
+    if (row) await wake(tx, taskFor(row.source));
     return row !== undefined;
   });
   if (!found) {

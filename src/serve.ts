@@ -23,6 +23,8 @@ import { moneyAccount } from './ledger/chart.ts';
 import { enrol } from './people/enrol.ts';
 import { registerShortcodes } from './register-shortcodes.ts';
 import { actions, dues } from './registry.ts';
+import { type LinkedParts, startLinked } from './linked.ts';
+import { keepLinkedProcess, sayAlive } from './linked-process.ts';
 import { listen } from './listen.ts';
 import { buildServer } from './server.ts';
 import { readSettings, type Settings } from './settings.ts';
@@ -30,7 +32,7 @@ import { openSimulator } from './simulator/simulator.ts';
 import { playgroundRoutes } from './web/playground/routes.ts';
 import { startWorker } from './worker.ts';
 
-/** `whatsapp` is for a number linked as a device, and has nothing to do before there is one. */
+/** `whatsapp` holds the number that is linked as a device. */
 export type ServerRole = 'web' | 'worker' | 'whatsapp';
 export const server_roles: readonly ServerRole[] = ['web', 'worker', 'whatsapp'];
 
@@ -41,6 +43,7 @@ type Stops = { name: string; stop: () => Promise<void> }[];
 
 /** One run of the server: what has to be stopped, and the signal that it is to stop. */
 interface Run {
+  env: NodeJS.ProcessEnv;
   stops: Stops;
   stopping: AbortSignal;
 }
@@ -49,14 +52,11 @@ interface Run {
  * Starts the roles and runs until it is told to stop (Ctrl-C, SIGTERM); then stops all in order.
  */
 export async function serve(env: NodeJS.ProcessEnv, roles: readonly ServerRole[]): Promise<void> {
-  if (roles.every((role) => role === 'whatsapp')) {
-    throw new SetupError('The role whatsapp has nothing to do: no number is linked as a device.');
-  }
   const stops: Stops = [];
   const stopping = new AbortController();
   const told_to_stop = stopSignal();
   try {
-    await start(readSettings(env), roles, { stops, stopping: stopping.signal });
+    await start(readSettings(env), roles, { env, stops, stopping: stopping.signal });
     await told_to_stop;
     say('\nStopping…');
   } finally {
@@ -68,6 +68,10 @@ export async function serve(env: NodeJS.ProcessEnv, roles: readonly ServerRole[]
 async function start(settings: Settings, roles: readonly ServerRole[], run: Run): Promise<void> {
   const { stops } = run;
   const demo = settings.environment === 'demo';
+  const linked_alone = roles.every((role) => role === 'whatsapp');
+  if (linked_alone && !settings.whatsapp_linked) {
+    throw new SetupError('The role whatsapp has nothing to do: set whatsapp_linked.');
+  }
   const database_url = await reachDatabase(settings, stops);
   await prepareDatabase(settings, database_url);
   const database = openDatabase(database_url, 32, while_serving);
@@ -90,8 +94,14 @@ async function start(settings: Settings, roles: readonly ServerRole[], run: Run)
     actions,
     values: houseValues(settings),
     sms: settings.sms !== undefined,
+    numbers: { cloud: !!settings.whatsapp, linked: !!settings.whatsapp_linked },
     keyed: (purpose, text) => keyedHash(settings.secret, purpose, text),
   };
+  if (linked_alone) return holdLinked(settings, { database, database_url, house }, stops);
+  if (roles.includes('whatsapp') && settings.whatsapp_linked) {
+    const linked = keepLinkedProcess({ ...run.env, DATABASE_URL: database_url });
+    stops.push({ name: 'linked number', stop: () => linked.stop() });
+  }
   let hosts = settings.hosts;
   if (roles.includes('web')) {
     const own_url = await startWeb(settings, database, house, run);
@@ -107,6 +117,19 @@ async function start(settings: Settings, roles: readonly ServerRole[], run: Run)
   setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   await startTasks(settings, db, database_url, house, hosts, stops);
   say('The worker is running.');
+}
+
+async function holdLinked(
+  settings: Settings,
+  parts: Pick<LinkedParts, 'database' | 'database_url' | 'house'>,
+  stops: Stops,
+): Promise<void> {
+  const number = settings.whatsapp_linked?.number ?? '';
+  const messages = await loadMessages(flows_folder);
+  const linked = startLinked({ settings, number, messages, ...parts });
+  stops.push({ name: 'linked number', stop: () => linked.stop() });
+  sayAlive();
+  say('The process of the linked number is running.');
 }
 
 async function reachDatabase(settings: Settings, stops: Stops): Promise<string> {
@@ -190,7 +213,7 @@ async function startWeb(
       const simulator = await openSimulator({
         data_dir: join(settings.data_dir, 'simulator'),
         app_url: () => own_url,
-        hook_secret: settings.whatsapp.verify_token,
+        hook_secret: settings.whatsapp?.verify_token ?? '',
       });
       app.route('/', simulator.routes);
       stops.push({ name: 'simulator', stop: () => simulator.close() });
@@ -214,7 +237,7 @@ async function startTasks(
   stops: Stops,
 ): Promise<void> {
   const demo = settings.environment === 'demo';
-  const number = { ...settings.whatsapp, base_url: hosts.whatsapp };
+  const number = settings.whatsapp && { ...settings.whatsapp, base_url: hosts.whatsapp };
   const account = settings.sms && { ...settings.sms, base_url: hosts.at };
   const tasks = await startWorker({
     db,
@@ -226,9 +249,15 @@ async function startTasks(
       digest_above_per_minute: settings.alerts.digest_above_per_minute,
     },
     messages: await loadMessages(flows_folder),
-    whatsapp: (to, message, give_up) =>
-      // In the demo everybody may be written to.
-      sendMessage(number, { to, message: demo ? { ...message, cold: false } : message, give_up }),
+    whatsapp:
+      number &&
+      ((to, message, give_up) =>
+        // In the demo everybody may be written to.
+        sendMessage(number, {
+          to,
+          message: demo ? { ...message, cold: false } : message,
+          give_up,
+        })),
     sms: account && ((to, { text }, give_up) => sendSms(account, { to, text, give_up })),
   });
   stops.push({ name: 'tasks', stop: () => tasks.stop() });

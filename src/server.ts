@@ -15,6 +15,7 @@ import { keeper } from './inbox/keep.ts';
 import { paymentHooks } from './payments/routes.ts';
 import type { Settings } from './settings.ts';
 import { Late, within } from './web/ask.ts';
+import { linkedRoutes } from './web/linked/routes.ts';
 import { makeMetrics, type Metrics } from './web/metrics.ts';
 import { serviceRoutes } from './web/service-routes.ts';
 
@@ -45,14 +46,18 @@ export function buildServer(it: {
       keep: keeper(pool, 'take_turns'),
       keep_report: keeper(pool, 'take_reports'),
       house,
-      app_secrets: settings.whatsapp.app_secrets,
-      verify_token: settings.whatsapp.verify_token,
+      app_secrets: settings.whatsapp?.app_secrets ?? [],
+      verify_token: settings.whatsapp?.verify_token,
       key: settings.secret,
       ussd_deadline_ms: 6_000,
       gateways: new Map([['ussd', africasTalking]]),
       sourceOf,
     }),
   );
+  if (settings.whatsapp_linked) {
+    const { number } = settings.whatsapp_linked;
+    app.route('/', linkedRoutes({ db, secret: settings.secret, number }));
+  }
   const isStopping = () => stopping?.aborted ?? false;
   app.route('/', serviceRoutes({ pool, metrics, stopping: isStopping }));
   app.notFound((c) => c.text('Not found', 404));

@@ -18,6 +18,8 @@ export interface Settings extends Omit<Config, 'environment'> {
   secret: string;
   /** Undefined in a demo that runs its own simulator, whose address is known once it listens. */
   hosts: Hosts | undefined;
+  /** Where the linked number finds WhatsApp, when it is a server of tests. */
+  linked_url: string | undefined;
 }
 
 /**
@@ -31,6 +33,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     port: portFrom(env['PORT']),
     public_url: urlFrom('PUBLIC_URL', env['PUBLIC_URL']),
     database_url: env['DATABASE_URL'] || undefined,
+    linked_url: env['WHATSAPP_LINKED_URL'] || undefined,
     data_dir,
   };
   if (config) {
@@ -44,6 +47,11 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     if (config.environment === 'production' && !outside.public_url?.startsWith('https://')) {
       throw new SetupError(
         'In production PUBLIC_URL must be an https:// address: Daraja calls no other.',
+      );
+    }
+    if (config.environment === 'production' && outside.linked_url) {
+      throw new SetupError(
+        'WHATSAPP_LINKED_URL is for tests: production speaks with WhatsApp alone.',
       );
     }
     return { ...config, ...outside, secret, hosts: hostsFor(config, env) };

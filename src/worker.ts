@@ -8,7 +8,7 @@ import { takeOptOuts, takeSms } from './conversation/sms.ts';
 import type { House } from './conversation/house.ts';
 import { takeTurns } from './conversation/whatsapp.ts';
 import type { Messages } from './flow/messages.ts';
-import { copyUndelivered } from './outbox/delivery.ts';
+import { copyUndelivered, giveUpUnsent } from './outbox/delivery.ts';
 import { endLostSms } from './outbox/take.ts';
 import { drainPayments, sendDigest } from './payments/jobs.ts';
 import type { ReceiveSettings } from './payments/receive.ts';
@@ -21,7 +21,8 @@ export interface WorkerParts {
   receive: ReceiveSettings;
   house: House;
   messages: Messages;
-  whatsapp: Send;
+  /** Where there is a number on Meta's Cloud API. */
+  whatsapp: Send | undefined;
   sms: Send | undefined;
 }
 
@@ -33,10 +34,12 @@ export async function startWorker(it: WorkerParts): Promise<Tasks> {
       Promise.all([takeTurns(it.db, it.house, more), takeSms(it.db, it.house, more)]),
     take_reports: async (more) => {
       await Promise.all([takeReports(it.db, more), takeOptOuts(it.db, more), endLostSms(it.db)]);
-      if (it.sms) await copyUndelivered(it.db);
+      const { numbers } = it.house;
+      if (it.sms) await copyUndelivered(it.db, numbers);
+      if (numbers.linked) await giveUpUnsent(it.db, numbers);
     },
     ask_questions: (more) => askQuestions(it.db, it.house, more),
-    send_outbox: (more, give_up) => sendOutbox(it, more, give_up),
+    send_outbox: (more, give_up) => sendOutbox({ ...it, sender: 'others' }, more, give_up),
     send_digest: () => sendDigest(it.db),
     count_steps: () => countSteps(it.db),
     check_books: (more, give_up) => checkBooks({ ...it, checks }, more, give_up),

@@ -60,18 +60,23 @@ const Config = z
       daraja: Secrets,
       ussd: Secrets,
       sms: Secrets.default([]),
-      whatsapp: Secrets,
+      whatsapp: Secrets.default([]),
     }),
-    whatsapp: z.strictObject({
-      phone_number_id: z.coerce.string().regex(/^\d+$/, 'expected digits'),
-      access_token: z.string().min(1),
-      app_secrets: z.array(z.string().min(1)).min(1),
-      verify_token: z.string().min(1),
-      graph_version: z
-        .string()
-        .regex(/^v\d+\.\d+$/, 'expected a version such as v25.0')
-        .default('v25.0'),
-    }),
+    /** A number on WhatsApp's Cloud API. */
+    whatsapp: z
+      .strictObject({
+        phone_number_id: z.coerce.string().regex(/^\d+$/, 'expected digits'),
+        access_token: z.string().min(1),
+        app_secrets: z.array(z.string().min(1)).min(1),
+        verify_token: z.string().min(1),
+        graph_version: z
+          .string()
+          .regex(/^v\d+\.\d+$/, 'expected a version such as v25.0')
+          .default('v25.0'),
+      })
+      .optional(),
+    /** A number that is linked as a device, as WhatsApp on a computer is. */
+    whatsapp_linked: z.strictObject({ number: Msisdn }).optional(),
     ussd: z.strictObject({
       code: z.string().regex(/^\*[\d*]+#$/, 'expected a code such as *384*123456#'),
     }),
@@ -95,6 +100,14 @@ const Config = z
   .refine((config) => !config.sms || config.hooks.sms.length > 0, {
     path: ['hooks', 'sms'],
     error: 'expected at least one secret, since sms is set',
+  })
+  .refine((config) => !config.whatsapp || config.hooks.whatsapp.length > 0, {
+    path: ['hooks', 'whatsapp'],
+    error: 'expected at least one secret, since whatsapp is set',
+  })
+  .refine((config) => config.whatsapp ?? config.whatsapp_linked, {
+    path: ['whatsapp'],
+    error: 'expected whatsapp, whatsapp_linked or both',
   });
 
 export type Config = z.output<typeof Config>;

@@ -55,7 +55,22 @@ export interface Schema {
     verified_at: Date | null;
     created_at: At;
     heard_at: Date | null;
+    lid: string | null;
+    linked_chat: string | null;
+    heard_by: 'cloud' | 'linked' | null;
   };
+  linked_device: {
+    one: Generated<boolean>;
+    fence: Generated<bigint>;
+    state: Generated<LinkedState>;
+    why: string | null;
+    credentials: Buffer | null;
+    offer: Buffer | null;
+    wanted_at: Date | null;
+    by_code: Generated<boolean>;
+    changed_at: At;
+  };
+  linked_keys: { type: string; id: string; value: Buffer };
   roles: { person_id: bigint; role: Role; granted_at: At };
   link_proofs: {
     id: GeneratedAlways<bigint>;
@@ -225,6 +240,7 @@ export interface Schema {
     channel: 'whatsapp' | 'sms' | null;
     passed_on: Generated<number>;
     wanted_at: Date | null;
+    by_phone: Generated<boolean>;
   };
   ussd_sessions: {
     gateway_id: string;
@@ -237,6 +253,12 @@ export interface Schema {
     updated_at: At;
   };
 }
+
+/**
+ * How the linked number stands: `unlinked` and `stopped` wait for a person; `resting` tries again
+ * by itself.
+ */
+export type LinkedState = 'unlinked' | 'linking' | 'connecting' | 'open' | 'resting' | 'stopped';
 
 /** What should hold, and where it does not, in ids and keys. */
 export type BookFinding = { check: string; found: string };

@@ -1,4 +1,12 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto';
 
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
@@ -38,4 +46,37 @@ export function isSigned(
     signed = timingSafeEqual(digest(expected), given) || signed;
   }
   return signed;
+}
+
+const nonce_bytes = 12;
+const tag_bytes = 16;
+
+/** Closes and opens what is kept: nobody reads or changes it without the key. */
+export interface Seal {
+  /** `place` is where it is kept: what is put elsewhere does not open there. */
+  seal: (text: string, place: string) => Buffer;
+  /** Throws when it was changed, belongs elsewhere or was sealed with another key. */
+  open: (sealed: Buffer, place: string) => string;
+}
+
+/** AES-256-GCM under a key of its own for each purpose. */
+export function makeSeal(key: string, purpose: string): Seal {
+  const own = new Uint8Array(hkdfSync('sha256', key, '', `seal:${purpose}`, 32));
+  return {
+    seal(text, place) {
+      const nonce = randomBytes(nonce_bytes);
+      const cipher = createCipheriv('aes-256-gcm', own, nonce).setAAD(Buffer.from(place));
+      const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
+      return Buffer.concat([nonce, cipher.getAuthTag(), body]);
+    },
+    open(sealed, place) {
+      const body_from = nonce_bytes + tag_bytes;
+      const decipher = createDecipheriv('aes-256-gcm', own, sealed.subarray(0, nonce_bytes))
+        .setAAD(Buffer.from(place))
+        .setAuthTag(sealed.subarray(nonce_bytes, body_from));
+      return (
+        decipher.update(sealed.subarray(body_from), undefined, 'utf8') + decipher.final('utf8')
+      );
+    },
+  };
 }

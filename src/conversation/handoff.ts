@@ -47,15 +47,21 @@ export async function handOver(
 
 // What they were in the middle of is over: an answer to it, which may be a secret, would be passed
 // on.
-async function takeOver(tx: Tx, person_id: bigint, channel: 'whatsapp' | 'sms'): Promise<void> {
+async function takeOver(
+  tx: Tx,
+  person_id: bigint,
+  channel: 'whatsapp' | 'sms',
+  by_phone = false,
+): Promise<void> {
   await sql`
     with ended as (
       delete from sessions where person_id = ${person_id} and channel <> 'ussd'
     )
-    insert into handoffs (person_id, until, channel)
-    values (${person_id}, now() + ${longest}::interval, ${channel})
+    insert into handoffs (person_id, until, channel, by_phone)
+    values (${person_id}, now() + ${longest}::interval, ${channel}, ${by_phone})
     on conflict (person_id) do update
     set since = now(), until = excluded.until, given_back_at = null, passed_on = 0,
+        by_phone = excluded.by_phone,
         channel = coalesce(case when handoffs.until > now() then handoffs.channel end, excluded.channel)
   `.execute(tx);
 }
@@ -66,11 +72,13 @@ export async function passOn(
   house: House,
   { actor, key, text }: { actor: Actor; key: string; text: string },
 ): Promise<void> {
-  const { rows } = await sql<{ passed_on: number }>`
-    update handoffs set passed_on = passed_on + 1 where person_id = ${actor.id} returning passed_on
+  const { rows } = await sql<{ passed_on: number; by_phone: boolean }>`
+    update handoffs set passed_on = passed_on + 1 where person_id = ${actor.id}
+    returning passed_on, by_phone
   `.execute(tx);
   const nth = rows[0]?.passed_on ?? 0;
-  if (nth > most_passed_on) return;
+  // On the phone on which it is answered it can be read.
+  if (nth > most_passed_on || rows[0]?.by_phone) return;
   const said = shownText(text, longest_passed_on);
   // Digits alone may be a PIN, and are kept nowhere.
   const hidden = wordsFor(house, 'digits_hidden', actor.language, 'whatsapp');
@@ -89,6 +97,11 @@ export async function passOn(
 
 const done = new Set(['done', 'maliza', 'nimemaliza', 'imekwisha']);
 
+/** Whether these words give a chat back. */
+export function isDone(text: string): boolean {
+  return done.has(normal(text));
+}
+
 /**
  * An admin answers a message that told of somebody who wants a person: it goes to that person, or
  * gives the chat back. Returns what the admin is told; undefined when it answers no such message.
@@ -104,7 +117,7 @@ export async function answerAsPerson(
     .select('values')
     .where('provider_id', '=', it.answers)
     .where('person_id', '=', actor.id)
-    .where('template', 'in', ['person_wanted', 'person_said'])
+    .where('template', 'in', ['person_wanted', 'person_said', 'person_taken'])
     .executeTakeFirst();
   const id = told && 'person' in told.values ? String(told.values['person']) : undefined;
   if (id === undefined || text === '' || !actor.roles.includes('admin')) return undefined;
@@ -112,7 +125,7 @@ export async function answerAsPerson(
   const { who } = await whoIs(tx, person);
   const say = (name: string) =>
     wordsFor({ ...house, values: { ...house.values, who } }, name, actor.language, 'whatsapp');
-  if (done.has(normal(text))) {
+  if (isDone(text)) {
     await giveBack(tx, house, person, key);
     return say('given_back');
   }
@@ -123,6 +136,31 @@ export async function answerAsPerson(
     { key: `person:${key}`, person_id: person.id, words, ...(await wayTo(tx, person)) },
   ]);
   return say('passed_on');
+}
+
+/**
+ * Somebody of the house has written in this chat on the phone that has the number: Karani is silent
+ * there, and the admins are told how it goes on. One of the words that give a chat back gives it
+ * back.
+ */
+export async function answeredOnPhone(
+  tx: Tx,
+  house: House,
+  { actor, key, text }: { actor: Actor; key: string; text: string },
+): Promise<void> {
+  if (isDone(text)) return giveBack(tx, house, actor, key);
+  const { rows } = await sql`
+    select from handoffs where person_id = ${actor.id} and until > now() and given_back_at is null
+  `.execute(tx);
+  await takeOver(tx, actor.id, 'whatsapp', true);
+  if (rows.length > 0) return;
+  const values = await whoIs(tx, actor);
+  await tellAdmins(tx, (admin) => ({
+    key: `person_taken:${key}:${admin}`,
+    person_id: admin,
+    template: 'person_taken',
+    values,
+  }));
 }
 
 async function giveBack(tx: Tx, house: House, person: Actor, key: string): Promise<void> {
@@ -160,10 +198,11 @@ async function whoIs(tx: Tx, person: Actor) {
     select value, kind from addresses where person_id = ${person.id} order by kind, id limit 1
   `.execute(tx);
   const [address] = rows;
-  const phone = localPhone(address?.value ?? '');
+  // WhatsApp's own id of an account is no number, though it looks like one.
+  const phone = address?.value.endsWith('@lid') ? '-' : localPhone(address?.value ?? '');
   const proven = address?.kind === 'msisdn';
   return {
-    who: person.name ?? phone,
+    who: person.name ?? (phone === '-' ? 'WhatsApp' : phone),
     proven: proven ? phone : '-',
     unproven: proven ? '-' : phone,
     person: String(person.id),

@@ -3,6 +3,7 @@ import type { Actions, Channel, Language } from '../flow/action.ts';
 import type { Flows } from '../flow/load.ts';
 import { sharedText } from '../flow/session.ts';
 import { fill } from '../flow/words.ts';
+import type { Numbers } from '../outbox/take.ts';
 
 /** What every conversation needs to know of the house. */
 export interface House {
@@ -12,6 +13,8 @@ export interface House {
   values: Record<string, string>;
   /** Whether SMS can be sent. */
   sms: boolean;
+  /** Which of our numbers on WhatsApp there are. */
+  numbers: Numbers;
   /** A hash that only this installation can make. */
   keyed: (purpose: string, text: string) => string;
 }

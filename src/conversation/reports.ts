@@ -3,6 +3,7 @@ import type { Db, Tx } from '../base/db.ts';
 import { DeliveryReport, outcomeOf, readForm } from '../channels/sms/payloads.ts';
 import { UssdEvent } from '../channels/ussd/africas-talking.ts';
 import { statusesOf, WhatsAppWebhook } from '../channels/whatsapp-cloud/payloads.ts';
+import { LinkedStatus } from '../channels/whatsapp-linked/payloads.ts';
 import { drainInbox, type Kept } from '../inbox/take.ts';
 import { type Delivery, recordDeliveries } from '../outbox/delivery.ts';
 
@@ -16,6 +17,7 @@ export async function takeReports(db: Db, more: () => boolean): Promise<void> {
     drainInbox(db, { source, batch_size, work: (tx, rows) => record(tx, rows, read) }, more);
   await from('sms_delivery', bySms);
   await from('whatsapp_status', byWhatsApp);
+  await from('linked_status', byLinked);
   await drainInbox(db, { source: 'ussd_event', batch_size, work: countDropped }, more);
 }
 
@@ -58,6 +60,11 @@ function bySms(body: string): Delivery[] {
   if (!outcome) return [];
   const error = outcome === 'failed' ? (report.failureReason ?? report.status) : null;
   return [{ provider_id: report.id, outcome, error }];
+}
+
+function byLinked(body: string): Delivery[] {
+  const { id, outcome, error } = LinkedStatus.parse(JSON.parse(body));
+  return [{ provider_id: id, outcome, error }];
 }
 
 // They repeat and overtake each other, and `delivered` may be left out where somebody has read it.

@@ -13,7 +13,7 @@ import type { Said } from './turn.ts';
 import { type House, wordsFor } from './house.ts';
 import { withoutUnaskedDigits } from './sms.ts';
 import { answerUssd, apologise, type Patience } from './ussd.ts';
-import { takeSecretAnswers } from './whatsapp.ts';
+import { takeSecretAnswers } from './secret-answers.ts';
 
 export interface ConversationDoors {
   db: Db;
@@ -23,7 +23,7 @@ export interface ConversationDoors {
   house: House;
   /** Meta's app secrets, the current one first, and the token of its handshake. */
   app_secrets: readonly string[];
-  verify_token: string;
+  verify_token: string | undefined;
   /** For the keyed hashes of what was keyed on USSD. */
   key: string;
   /** How long a phone is kept waiting: the gateway waits for ten seconds. */
@@ -50,7 +50,8 @@ export function conversationHooks(doors: ConversationDoors): Hono {
 
 function handshake(c: Context, doors: ConversationDoors): Response {
   const asks = c.req.query('hub.mode') === 'subscribe';
-  const knows = isOneOf([doors.verify_token], c.req.query('hub.verify_token') ?? '');
+  const { verify_token } = doors;
+  const knows = isOneOf(verify_token ? [verify_token] : [], c.req.query('hub.verify_token') ?? '');
   return asks && knows ? c.text(c.req.query('hub.challenge') ?? '') : c.text('Forbidden', 403);
 }
 
@@ -73,7 +74,11 @@ async function whatsapp(c: Context, doors: ConversationDoors): Promise<Response>
     await doors.keep_report({ source: 'whatsapp_status', subject: null, body: report, from_ip });
   }
   if (!has('messages')) return c.text('OK');
-  const to_keep = await takeSecretAnswers(doors.db, doors.house, webhook, body, from_ip);
+  const to_keep = await takeSecretAnswers(doors.db, doors.house, {
+    source: 'whatsapp',
+    body,
+    from_ip,
+  });
   if (to_keep !== undefined) {
     // Several people's messages in one webhook are rare; the first of them keeps its order.
     const subject = messagesOf(webhook)[0]?.from ?? null;

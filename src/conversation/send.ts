@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Db } from '../base/db.ts';
 import { messageOf, ProviderError } from '../base/errors.ts';
 import { log } from '../base/log.ts';
@@ -13,7 +14,14 @@ import type { House } from './house.ts';
 import type { Choices } from '../outbox/notify.ts';
 import { codeOf } from '../people/link.ts';
 import { firstName } from '../people/first-name.ts';
-import { type By, type Leased, leaseMessages, recordSent, type Sent } from '../outbox/take.ts';
+import {
+  type By,
+  type Leased,
+  leaseMessages,
+  recordSent,
+  type Sender,
+  type Sent,
+} from '../outbox/take.ts';
 
 /** What leaves: words, and where they ask something, its choices. */
 export interface Outgoing {
@@ -22,6 +30,10 @@ export interface Outgoing {
   /** The same as a template with its parameters, and whether nothing else may be sent now. */
   template?: MessageTemplate | undefined;
   cold?: boolean;
+  /** The message's own name, the same each time it is tried. */
+  id: string;
+  /** Said to somebody who has just written, and not of ourselves. */
+  is_answer: boolean;
 }
 
 /**
@@ -30,7 +42,7 @@ export interface Outgoing {
  */
 export type Send = (to: string, message: Outgoing, give_up: AbortSignal) => Promise<string>;
 
-const at_once = 20;
+const usually_at_once = 20;
 // Meanwhile others may have become due.
 const look_again_ms = 500;
 const record_again_ms = 2_000;
@@ -38,10 +50,13 @@ const record_again_ms = 2_000;
 export interface Sending {
   db: Db;
   messages: Messages;
-  house: Pick<House, 'values' | 'keyed'>;
-  whatsapp: Send;
+  house: Pick<House, 'values' | 'keyed' | 'sms' | 'numbers'>;
+  sender: Sender;
+  whatsapp: Send | undefined;
   /** Where there is an account for it. */
   sms: Send | undefined;
+  /** How many may be under way, twenty if not said. */
+  at_once?: number;
 }
 
 /**
@@ -54,6 +69,8 @@ export async function sendOutbox(
   more: () => boolean,
   give_up: AbortSignal,
 ): Promise<void> {
+  const { db, sender, at_once = usually_at_once } = it;
+  const { numbers } = it.house;
   const ended: Sent[] = [];
   let under_way = 0;
   let after = 0n;
@@ -78,11 +95,12 @@ export async function sendOutbox(
   for (;;) {
     try {
       const { length } = ended;
-      await recordSent(it.db, ended.slice(0, length));
+      await recordSent(db, ended.slice(0, length));
       ended.splice(0, length);
       told_of_it = false;
       const free = at_once - under_way;
-      const leased = more() && free > 0 ? await leaseMessages(it.db, free, after) : [];
+      const wanted = { count: free, after, sender, numbers };
+      const leased = more() && free > 0 ? await leaseMessages(db, wanted) : [];
       for (const message of leased) void begin(message);
       const round_over = leased.length < free;
       const from_the_middle = after !== 0n;
@@ -113,8 +131,9 @@ async function sendOne(it: Sending, message: Leased, give_up: AbortSignal): Prom
   } catch (error) {
     const outcome = outcomeOf(error);
     const fields = { outbox_id: String(id), attempts, by, error: messageOf(error) };
-    if (outcome === 'never' && by === 'whatsapp' && wayTo(it, { ...message, channel: 'sms' })) {
-      if (message.channel === null) return { ...fields, id, outcome: 'by_sms' };
+    const can_go_by_sms = message.channel === null && message.msisdn !== null && it.house.sms;
+    if (outcome === 'never' && by === 'whatsapp' && can_go_by_sms) {
+      return { ...fields, id, outcome: 'by_sms' };
     }
     if (outcome === 'never') log.error(fields, 'message given up');
     else if (outcome === 'unsure' && by === 'sms') log.error(fields, 'an SMS may have been sent');
@@ -125,7 +144,7 @@ async function sendOne(it: Sending, message: Leased, give_up: AbortSignal): Prom
 
 /** By which channel this message goes now: WhatsApp where the person has it, else SMS. */
 function wayTo(it: Sending, { channel, whatsapp, msisdn }: Leased) {
-  if (channel !== 'sms' && whatsapp !== null) {
+  if (channel !== 'sms' && whatsapp !== null && it.whatsapp) {
     return { by: 'whatsapp', to: whatsapp, send: it.whatsapp } as const;
   }
   if (channel !== 'whatsapp' && msisdn !== null && it.sms) {
@@ -147,9 +166,11 @@ function outcomeOf(error: unknown): 'later' | 'unsure' | 'never' {
 
 function outgoing(it: Sending, message: Leased, by: By): Outgoing {
   const text = wordsOf(it, message, by);
-  if (by === 'sms') return { text: plainCopy(toGsm7(text)) };
-  const { template, language, choices, warm } = message;
+  const { template, language, choices, warm, channel } = message;
+  const about = { id: String(message.id), is_answer: channel === 'whatsapp' };
+  if (by === 'sms') return { ...about, text: plainCopy(toGsm7(text)) };
   return {
+    ...about,
     text,
     choices: choices ?? undefined,
     cold: !warm,
@@ -165,7 +186,10 @@ function outgoing(it: Sending, message: Leased, by: By): Outgoing {
   };
 }
 
-function wordsOf(it: Sending, message: Leased, by: By): string {
+type Wording = Pick<Sending, 'messages' | 'house'>;
+type Worded = Pick<Leased, 'template' | 'values' | 'words' | 'language' | 'name'>;
+
+function wordsOf(it: Wording, message: Worded, by: By): string {
   const { template, language } = message;
   if (template === null) return message.words ?? '';
   return renderMessage(it.messages, template, valuesOf(it, message), language, by, it.house.values);
@@ -173,9 +197,25 @@ function wordsOf(it: Sending, message: Leased, by: By): string {
 
 // People are greeted by the name that we know them by, before any that M-Pesa gives. A code is in
 // no row: it is made here, from what it is the code of.
-function valuesOf({ house }: Sending, { name, values }: Leased): Record<string, string> {
+function valuesOf({ house }: Wording, { name, values }: Worded): Record<string, string> {
   const { code_of, ...others } = values;
   const code: Record<string, string> =
     code_of === undefined ? {} : { code: codeOf(house.keyed, code_of) };
   return { ...others, ...code, name: firstName(name ?? '') || values['name'] || '' };
+}
+
+/**
+ * The words of a message that was sent a short while ago, by the provider's id of it: a phone that
+ * could not read it may ask for it again. Later than that it is said no second time.
+ */
+export async function wordsSent(
+  it: Pick<Sending, 'db'> & Wording,
+  provider_id: string,
+): Promise<string | undefined> {
+  const { rows } = await sql<Worded>`
+    select o.template, o.values, o.words, p.language, p.name
+    from outbox o join people p on p.id = o.person_id
+    where o.provider_id = ${provider_id} and o.sent_at > now() - interval '15 minutes'
+  `.execute(it.db);
+  return rows[0] && wordsOf(it, rows[0], 'whatsapp');
 }

@@ -63,21 +63,31 @@ const most_actions_a_turn = 20;
 /** Thrown by a turn that was only to look. */
 export class DoesMore extends Error {}
 
+/** Where a message was written: an address, and of the linked number the chat too. */
+export interface HeardAt {
+  kind: 'msisdn' | 'whatsapp';
+  from: string;
+  linked?: { chat: string; lid: string | null } | undefined;
+}
+
 /**
- * Writes down that a message is answered in this commit, and that its address was heard; false when
+ * Writes down that a message is answered in this commit, and where somebody was heard; false when
  * it was answered before.
  */
 export async function claimTurn(
   tx: Tx,
-  it: { key: string; actor: Actor; inbox_id: bigint; kind: 'msisdn' | 'whatsapp'; from: string },
+  it: { key: string; actor: Actor; inbox_id: bigint; heard: HeardAt | undefined },
 ): Promise<boolean> {
+  const { kind = null, from = null, linked } = it.heard ?? {};
   const { rows } = await sql`
     with claimed as (
       insert into turns (key, person_id, inbox_id) values (${it.key}, ${it.actor.id}, ${it.inbox_id})
       on conflict do nothing returning 1
     ), heard as (
-      update addresses set heard_at = now()
-      where kind = ${it.kind} and value = ${it.from} and exists (select from claimed)
+      update addresses set heard_at = now(), heard_by = ${linked ? 'linked' : 'cloud'},
+        linked_chat = coalesce(${linked?.chat ?? null}, linked_chat),
+        lid = coalesce(lid, ${linked?.lid ?? null})
+      where kind = ${kind} and value = ${from} and exists (select from claimed)
     )
     select from claimed
   `.execute(tx);

@@ -1,25 +1,47 @@
-import { sql } from 'kysely';
-import { clock } from '../base/clock.ts';
-import { type Db, type Tx, inTransaction } from '../base/db.ts';
-import { assert } from '../base/errors.ts';
-import { sha256 } from '../base/secrets.ts';
+import type { Db, Tx } from '../base/db.ts';
+import { readTap } from '../channels/whatsapp-cloud/content.ts';
 import {
   messagesOf,
   type WhatsAppMessage,
   WhatsAppWebhook,
 } from '../channels/whatsapp-cloud/payloads.ts';
-import { readTap } from '../channels/whatsapp-cloud/content.ts';
-import { normal } from '../flow/definition.ts';
+import { LinkedMessage } from '../channels/whatsapp-linked/payloads.ts';
 import type { Actor } from '../flow/action.ts';
+import { normal } from '../flow/definition.ts';
 import type { Heard } from '../flow/session.ts';
-import { isPinLike } from '../flow/step.ts';
 import { drainInbox, type Kept } from '../inbox/take.ts';
 import { type Choices, notify } from '../outbox/notify.ts';
 import { lockPersonAt } from '../people/find.ts';
-import { answerAsPerson } from './handoff.ts';
+import { knownAs, learnIds } from '../people/whatsapp-ids.ts';
+import { answerAsPerson, answeredOnPhone } from './handoff.ts';
+import { type House, wordsFor } from './house.ts';
 import { questionMeant, questionOver } from './questions.ts';
 import { claimTurn, type Said, takeTurn } from './turn.ts';
-import type { House } from './house.ts';
+
+/** What somebody wrote to one of our numbers on WhatsApp. */
+export type Message = Pick<
+  WhatsAppMessage,
+  'id' | 'from' | 'name' | 'text' | 'tapped' | 'sent' | 'answers'
+> & {
+  /** This turn's own name. */
+  key: string;
+  /** Of the linked number: what only there is known. */
+  linked?: LinkedMessage;
+};
+
+/** Where messages on WhatsApp come from, and how what was kept of them reads. */
+export const sources = {
+  whatsapp: (body: string): Message[] =>
+    messagesOf(WhatsAppWebhook.parse(JSON.parse(body))).map((message) => ({
+      ...message,
+      key: `whatsapp:${message.id}`,
+    })),
+  whatsapp_linked: (body: string): Message[] => {
+    const linked = LinkedMessage.parse(JSON.parse(body));
+    return [{ ...linked, tapped: null, key: `linked:${linked.chat}:${linked.id}`, linked }];
+  },
+};
+export type Source = keyof typeof sources;
 
 /**
  * Answers the WhatsApp messages that wait in the inbox, a person's in the order they came, in
@@ -30,51 +52,70 @@ export async function takeTurns(
   house: House,
   more: () => boolean = () => true,
 ): Promise<number> {
-  const work = async (tx: Tx, rows: Kept[]) => {
-    for (const row of rows) {
-      const webhook = WhatsAppWebhook.parse(JSON.parse(row.body));
-      await answerAll(tx, house, row.id, messagesOf(webhook));
-    }
+  const take = (source: Source) => {
+    const work = async (tx: Tx, rows: Kept[]) => {
+      for (const row of rows) await answerAll(tx, house, row.id, sources[source](row.body));
+    };
+    // One at a time: each commit holds the lock of the one person whose turn it is.
+    return drainInbox(db, { source, batch_size: 1, work }, more);
   };
-  // One at a time: each commit holds the lock of the one person whose turn it is.
-  return drainInbox(db, { source: 'whatsapp', batch_size: 1, work }, more);
+  const [taken, taken_linked] = await Promise.all([
+    take('whatsapp'),
+    house.numbers.linked ? take('whatsapp_linked') : 0,
+  ]);
+  return taken + taken_linked;
 }
 
-async function answerAll(
+/** Answers messages of one inbox row, each once. */
+export async function answerAll(
   tx: Tx,
   house: House,
   inbox_id: bigint,
-  messages: WhatsAppMessage[],
+  messages: readonly Message[],
 ): Promise<void> {
   for (const message of messages) {
-    const actor = await lockPersonAt(tx, 'whatsapp', message.from, message.name);
-    const key = `whatsapp:${message.id}`;
-    const { from } = message;
-    if (!(await claimTurn(tx, { key, actor, inbox_id, kind: 'whatsapp', from }))) continue;
-    const said =
-      (await asPerson(tx, house, actor, message)) ?? (await turnOf(tx, house, actor, message));
+    const { key, linked } = message;
+    if (linked) await learnIds(tx, linked);
+    const from = (linked && (await knownAs(tx, linked))) ?? message.from;
+    const actor = await lockPersonAt(tx, 'whatsapp', from, message.name);
+    const heard = linked?.from_me ? undefined : { kind: 'whatsapp' as const, from, linked };
+    if (!(await claimTurn(tx, { key, actor, inbox_id, heard }))) continue;
+    const said = await saidTo(tx, house, actor, message);
     if (said.silent) continue;
     const { words, choices, person_id = actor.id } = said;
     await notify(tx, [{ key: `turn:${key}`, person_id, words, choices, channel: 'whatsapp' }]);
   }
 }
 
+const silent: Said = { words: '', over: true, silent: true };
+
+async function saidTo(tx: Tx, house: House, actor: Actor, message: Message): Promise<Said> {
+  const { key, linked } = message;
+  if (linked?.from_me) {
+    await answeredOnPhone(tx, house, { actor, key, text: message.text ?? '' });
+    return silent;
+  }
+  if (linked?.stale) {
+    return { words: wordsFor(house, 'were_away', actor.language, 'whatsapp'), over: true };
+  }
+  return (await asPerson(tx, house, actor, message)) ?? (await turnOf(tx, house, actor, message));
+}
+
 async function asPerson(
   tx: Tx,
   house: House,
   actor: Actor,
-  { id, answers, text }: WhatsAppMessage,
+  { key, answers, text }: Message,
 ): Promise<Said | undefined> {
   if (answers === null) return undefined;
-  const it = { actor, key: `whatsapp:${id}`, answers, text: text ?? '' };
-  const words = await answerAsPerson(tx, house, it);
+  const words = await answerAsPerson(tx, house, { actor, key, answers, text: text ?? '' });
   return words === undefined ? undefined : { words, over: true };
 }
 
-async function turnOf(tx: Tx, house: House, actor: Actor, message: WhatsAppMessage): Promise<Said> {
-  const heard = { actor, channel: 'whatsapp', key: `whatsapp:${message.id}` } as const;
+async function turnOf(tx: Tx, house: House, actor: Actor, message: Message): Promise<Said> {
+  const { key, answers } = message;
+  const heard = { actor, channel: 'whatsapp', key } as const;
   const text = message.text ?? '';
-  const { answers } = message;
   const meant = await questionMeant(tx, actor, { channel: 'whatsapp', text, answers });
   if (!meant) {
     return takeTurn(tx, house, { ...heard, input: await inputOf(tx, actor.id, message) });
@@ -86,7 +127,7 @@ async function turnOf(tx: Tx, house: House, actor: Actor, message: WhatsAppMessa
 }
 
 /** What a message says to the conversation: a tap, a thing, or words. */
-async function inputOf(tx: Tx, person_id: bigint, message: WhatsAppMessage): Promise<Heard> {
+async function inputOf(tx: Tx, person_id: bigint, message: Message): Promise<Heard> {
   const tap = message.tapped === null ? undefined : readTap(message.tapped);
   if (tap) return { type: 'tap', ...tap };
   if (message.sent) return message.sent;
@@ -98,7 +139,7 @@ async function inputOf(tx: Tx, person_id: bigint, message: WhatsAppMessage): Pro
 async function quotedChoice(
   tx: Tx,
   person_id: bigint,
-  { answers, text }: WhatsAppMessage,
+  { answers, text }: Message,
 ): Promise<Heard | undefined> {
   const row = await tx
     .selectFrom('outbox')
@@ -112,108 +153,4 @@ async function quotedChoice(
     ({ label }, index) => said === String(index + 1) || said === normal(label),
   );
   return chosen && choices ? { type: 'tap', at: choices.at, id: chosen.id } : undefined;
-}
-
-// What could be a PIN or a code, were it asked for.
-const like_a_secret = /^\s*\d[\d\s]{2,14}\s*$/;
-const longest_wait_ms = 2_000;
-
-/**
- * Takes a webhook in which somebody answers a question for a PIN or a code. Such an answer is in no
- * row: it is used here, in the request, and what is kept of the webhook has it cut out. A webhook
- * that was answered already is taken too, and kept no second time, since its secret is not awaited
- * any more. Otherwise returns what to keep: the webhook, with zeros for digits that nobody asked
- * for, since they may be a PIN too.
- */
-export async function takeSecretAnswers(
-  db: Db,
-  house: House,
-  webhook: WhatsAppWebhook,
-  body: string,
-  from_ip: string | null,
-): Promise<string | undefined> {
-  const messages = messagesOf(webhook);
-  const suspect = messages.filter((m) => like_a_secret.test(m.text ?? ''));
-  if (suspect.length > 0) await finishEarlierTurns(db, house);
-  const { answered, awaited, typing, answering } = await lookAhead(db, messages);
-  if (messages.length > 0 && answered.size === messages.length) return undefined;
-  // Beside others, it may answer what one of those leads to, or be one that was answered before.
-  const among_others = suspect.length > 0 && messages.length > 1;
-  if (awaited.size === 0 && !among_others) {
-    const unasked = messages.filter(
-      (m) => isPinLike(m.text ?? '') && !typing.has(m.from) && !answering.has(m.answers ?? ''),
-    );
-    return unasked.length === 0 ? body : withZeros(body, new Set(unasked.map((m) => m.id)));
-  }
-  const cut = messages.filter(
-    (m) => awaited.has(m.from) || answered.has(m.id) || (among_others && suspect.includes(m)),
-  );
-  const kept = withoutTexts(body, new Set(cut.map((m) => m.id)));
-  await inTransaction(db, async (tx) => {
-    const { rows } = await sql<{ id: bigint }>`
-      insert into inbox (source, body, body_hash, from_ip, state, done_at)
-      values ('whatsapp', ${kept}, ${sha256(kept)}, ${from_ip}::inet, 'done', now())
-      on conflict (source, body_hash) do update set done_at = now()
-      returning id
-    `.execute(tx);
-    const [row] = rows;
-    assert(row, 'an inserted row has an id');
-    await answerAll(tx, house, row.id, messages);
-  });
-  return undefined;
-}
-
-// What was written just before may be what leads to the question: it is answered first, and what
-// another process is answering this moment is waited for.
-async function finishEarlierTurns(db: Db, house: House): Promise<void> {
-  const until = clock.now().getTime() + longest_wait_ms;
-  await takeTurns(db, house, () => clock.now().getTime() < until);
-  await sql`
-    select 1 from inbox where state = 'new' and source = 'whatsapp' and due_at <= now() for share
-  `.execute(db);
-}
-
-type Ahead = 'answered' | 'awaited' | 'typing' | 'answering';
-
-async function lookAhead(db: Db, messages: WhatsAppMessage[]): Promise<Record<Ahead, Set<string>>> {
-  const keys = messages.map((m) => `whatsapp:${m.id}`);
-  const { rows } = await sql<Record<Ahead, string[]>>`
-    with waiting as (
-      select a.value, s.awaits_secret, s.takes_digits
-      from addresses a join sessions s on s.person_id = a.person_id
-      where s.channel = 'whatsapp' and a.kind = 'whatsapp'
-        and a.value = any(${messages.map((m) => m.from)}::text[])
-    )
-    select array(select substr(key, 10) from turns where key = any(${keys}::text[])) as answered,
-           array(select value from waiting where awaits_secret) as awaited,
-           array(select value from waiting where takes_digits) as typing,
-           -- What an admin writes to somebody who wanted a person is for them to read.
-           array(select provider_id from outbox
-                 where provider_id = any(${messages.flatMap((m) => m.answers ?? [])}::text[])
-                   and template in ('person_wanted', 'person_said')) as answering
-  `.execute(db);
-  const [found] = rows;
-  return {
-    answered: new Set(found?.answered),
-    awaited: new Set(found?.awaited),
-    typing: new Set(found?.typing),
-    answering: new Set(found?.answering),
-  };
-}
-
-/** The webhook with what these messages say cut out, however it was written. */
-function withoutTexts(body: string, ids: ReadonlySet<string>): string {
-  return JSON.stringify(JSON.parse(body), function cut(this: unknown, key: string, value: unknown) {
-    const id = typeof this === 'object' && this !== null && 'id' in this ? String(this.id) : '';
-    return ids.has(id) && !['from', 'id', 'timestamp', 'type'].includes(key) ? '[cut]' : value;
-  });
-}
-
-/** The webhook with zeros for the digits of these messages' texts. */
-function withZeros(body: string, ids: ReadonlySet<string>): string {
-  return JSON.stringify(JSON.parse(body), function cut(this: unknown, key: string, value: unknown) {
-    const id = typeof this === 'object' && this !== null && 'id' in this ? String(this.id) : '';
-    if (!ids.has(id) || key !== 'text') return value;
-    return JSON.parse(JSON.stringify(value).replace(/\d/g, '0')) as unknown;
-  });
 }

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Db, Tx } from '../base/db.ts';
 import { wake } from '../base/jobs.ts';
 import { shownLine } from '../base/text.ts';
+import { type Numbers, onWhatsApp } from './take.ts';
 
 /** What became of a message after a provider had taken it. */
 export interface Delivery {
@@ -59,16 +60,22 @@ const no_longer_after = '1 day';
 
 /**
  * Queues by SMS what WhatsApp took and has not delivered for half an hour: a phone that is off or
- * without internet; and sends by SMS what WhatsApp has refused to take for as long. Returns how
- * many.
+ * without internet; and sends by SMS what WhatsApp has refused to take for as long, or what waits
+ * for the linked number while it is not connected. Returns how many.
  */
-export async function copyUndelivered(db: Db): Promise<number> {
+export async function copyUndelivered(db: Db, numbers: Numbers): Promise<number> {
   const { rows } = await sql`
     with refused as (
-      update outbox o set channel = 'sms', due_at = now()
-      where state = 'waiting' and channel is null and error is not null and doubts = 0
-        and created_at < now() - ${undelivered_after}::interval
-        and exists (select from addresses a where a.person_id = o.person_id and a.kind = 'msisdn')
+      update outbox set channel = 'sms', due_at = now(), state = 'waiting', lease_until = null
+      where id in (
+        select o.id from outbox o ${onWhatsApp(numbers)}
+        where o.channel is null and o.doubts = 0
+          and ((o.state = 'waiting' and o.error is not null)
+            or (w.by_linked and ${leftFor(undelivered_after)}))
+          and o.created_at < now() - ${undelivered_after}::interval
+          and exists (
+            select from addresses a where a.person_id = o.person_id and a.kind = 'msisdn')
+        limit 500 for update of o skip locked)
       returning id
     ), late as (
       update outbox set copied_at = now()
@@ -92,4 +99,20 @@ export async function copyUndelivered(db: Db): Promise<number> {
     select id from refused union all select id from copied
   `.execute(db);
   return rows.length;
+}
+
+// Nobody has sent it for as long, or who was about to has not been seen again.
+const leftFor = (interval: string) => sql`(
+  (o.state = 'waiting' and o.due_at < now() - ${interval}::interval)
+  or (o.state = 'sending' and o.lease_until < now() - ${interval}::interval))`;
+
+/** Gives up what the linked number has not been there to send for a day. */
+export async function giveUpUnsent(db: Db, numbers: Numbers): Promise<void> {
+  await sql`
+    update outbox set state = 'failed', lease_until = null, error = 'the linked number was not connected for a day'
+    where id in (
+      select o.id from outbox o ${onWhatsApp(numbers)}
+      where w.by_linked and ${leftFor(no_longer_after)}
+      limit 500 for update of o skip locked)
+  `.execute(db);
 }

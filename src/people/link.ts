@@ -6,6 +6,7 @@ import { isOneOf } from '../base/secrets.ts';
 import type { Actor } from '../flow/action.ts';
 import { notify } from '../outbox/notify.ts';
 import { lockPersonAt, personById } from './find.ts';
+import { makeStranger } from './strangers.ts';
 
 /**
  * Proving that a WhatsApp id and a number are one person's. A number in a WhatsApp id proves
@@ -192,17 +193,8 @@ async function tellEarlier(tx: Tx, owner: Actor, msisdn: string): Promise<void> 
     select id from addresses where person_id = ${owner.id} and kind = 'whatsapp' order by id
   `.execute(tx);
   for (const address of before) {
-    const { rows } = await sql<{ id: bigint }>`
-      with stranger as (
-        insert into people (name, language) select name, language from people where id = ${owner.id}
-        returning id
-      ), moved as (
-        update addresses set person_id = stranger.id from stranger where addresses.id = ${address.id}
-      )
-      select id from stranger
-    `.execute(tx);
-    const stranger = rows[0]?.id;
-    assert(stranger !== undefined, 'an inserted row has an id');
+    const stranger = await makeStranger(tx, owner.id);
+    await sql`update addresses set person_id = ${stranger} where id = ${address.id}`.execute(tx);
     const key = `link_moved:${address.id}:${stranger}`;
     await notify(tx, [
       { key, person_id: stranger, template: 'link_moved', values, channel: 'whatsapp' },

@@ -9,7 +9,7 @@ import { loadMessages } from '../../src/flow/messages.ts';
 import { notify } from '../../src/outbox/notify.ts';
 import { lockPersonAt } from '../../src/people/find.ts';
 import { flows_folder } from '../../src/serve.ts';
-import { type House, openHouse } from '../helpers/house.ts';
+import { cloud_alone, type House, openHouse } from '../helpers/house.ts';
 import { eventually } from '../helpers/process.ts';
 
 let house: House;
@@ -38,8 +38,9 @@ const sending = (send: Send, more = () => true, give_up = unhurried) =>
     {
       db: house.db,
       messages,
-      house: { values: {}, keyed: () => '' },
+      house: { values: {}, keyed: () => '', sms: false, numbers: cloud_alone },
       whatsapp: send,
+      sender: 'others',
       sms: undefined,
     },
     more,

@@ -21,6 +21,12 @@ import type { Settings } from '../../src/settings.ts';
 import { money_accounts } from './confirmation.ts';
 import { freshDatabase } from './database.ts';
 
+/** Only a number on Meta's Cloud API, as in the demo. */
+export const cloud_alone = { cloud: true, linked: false };
+
+/** What leases whatever is due there. */
+export const anybodys = { after: 0n, sender: 'others', numbers: cloud_alone } as const;
+
 export const hook_secret = 'test-hook-secret-0123456789';
 
 export interface House {
@@ -67,6 +73,7 @@ export async function openHouse(
     data_dir: '',
     secret: 'a-key-for-tests-that-is-long-enough',
     hosts: undefined,
+    linked_url: undefined,
     ...change,
   };
   const values = { shop: 'Duka', help: '0700000001', paybill: '600000', ussd: '*384*123456#' };
@@ -79,6 +86,7 @@ export async function openHouse(
     values,
     keyed,
     sms: true,
+    numbers: cloud_alone,
   };
   const app = buildServer({ settings, database, house: conversations });
   const listening = await listen(app, '127.0.0.1', 0);

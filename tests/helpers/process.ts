@@ -8,6 +8,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 
 export interface Running {
   url: string;
+  pid: number;
   /** What it has printed so far. */
   output: () => string;
   /** Asks it to stop and waits until it has; resolves to its exit code. */
@@ -16,7 +17,10 @@ export interface Running {
   kill: () => Promise<void>;
 }
 
-/** A command of Karani's as a real process; resolves when it prints the address it listens on. */
+/**
+ * A command of Karani's as a real process; resolves when it prints the address it listens on, or
+ * that it runs without one.
+ */
 export async function runKarani(
   script: string,
   args: string[],
@@ -35,12 +39,14 @@ export async function runKarani(
       output += `${line}\n`;
       const found = /(?:Open|Listening|running:) +(http:\/\/127\.0\.0\.1:\d+)/.exec(line)?.[1];
       if (found) done(found);
+      if (/^The .* is running\.$/.test(line)) done('');
     });
     child.once('error', failed);
     void exited.then(([code]) => failed(new Error(`It ended with ${code}:\n${output}`)));
   });
   return {
     url,
+    pid: child.pid ?? 0,
     output: () => output,
     stop: () => end(child, exited, 'SIGTERM'),
     kill: async () => void (await end(child, exited, 'SIGKILL')),

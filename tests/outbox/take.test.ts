@@ -8,7 +8,7 @@ import { notify } from '../../src/outbox/notify.ts';
 import { leaseMessages, recordSent } from '../../src/outbox/take.ts';
 import { lockPersonAt } from '../../src/people/find.ts';
 import { flows_folder } from '../../src/serve.ts';
-import { type House, openHouse } from '../helpers/house.ts';
+import { anybodys, cloud_alone, type House, openHouse } from '../helpers/house.ts';
 
 let house: House;
 
@@ -31,7 +31,8 @@ const tell = async (number: string, ...words: string[]) => {
   );
 };
 const rows = () => house.db.selectFrom('outbox').selectAll().orderBy('id').execute();
-const leased = async () => (await leaseMessages(house.db, 20)).map((it) => it.words);
+const leased = async () =>
+  (await leaseMessages(house.db, { ...anybodys, count: 20 })).map((it) => it.words);
 const over = () =>
   sql`update outbox set due_at = now() - interval '1 second',
   lease_until = now() - interval '1 second'`.execute(house.db);
@@ -74,9 +75,9 @@ test('a message committed late does not join the one in flight', async () => {
 
 test('whoever lost the lease records nothing', async () => {
   await tell(kamau, 'one');
-  const [slow] = await leaseMessages(house.db, 1);
+  const [slow] = await leaseMessages(house.db, { ...anybodys, count: 1 });
   await over();
-  await leaseMessages(house.db, 1);
+  await leaseMessages(house.db, { ...anybodys, count: 1 });
   await recordSent(house.db, [
     { id: slow!.id, attempts: 1, by: 'whatsapp', outcome: 'later', error: 'late' },
   ]);
@@ -95,9 +96,10 @@ test('what was not sent is tried for a day, what may have been sent four times, 
       {
         db: house.db,
         messages,
-        house: { values: {}, keyed: () => '' },
+        house: { values: {}, keyed: () => '', sms: false, numbers: cloud_alone },
         whatsapp: (to) =>
           Promise.reject(new ProviderError(outcomes.get(to as typeof kamau)!, 'no')),
+        sender: 'others',
         sms: undefined,
       },
       () => true,
@@ -121,11 +123,11 @@ test('what was not sent is tried for a day, what may have been sent four times, 
 test('two senders at once never hold the same message', async () => {
   await tell(kamau, 'one');
   await inTransaction(house.db, async (tx) => {
-    expect(await leaseMessages(tx, 20)).toHaveLength(1);
+    expect(await leaseMessages(tx, { ...anybodys, count: 20 })).toHaveLength(1);
     // The other has nothing to wait for either: the message is being leased.
     const other = inTransaction(house.db, async (other_tx) => {
       await sql`set local lock_timeout = '2s'`.execute(other_tx);
-      return leaseMessages(other_tx, 20);
+      return leaseMessages(other_tx, { ...anybodys, count: 20 });
     });
     expect(await other).toEqual([]);
   });
@@ -134,7 +136,7 @@ test('two senders at once never hold the same message', async () => {
 test('what a provider answers can be recorded, whatever is in it', async () => {
   await tell(kamau, 'one');
   await tell(otieno, 'two');
-  const [two, one] = await leaseMessages(house.db, 20);
+  const [two, one] = await leaseMessages(house.db, { ...anybodys, count: 20 });
   await recordSent(house.db, [
     { id: one!.id, attempts: 1, by: 'whatsapp', outcome: 'sent', provider_id: 'wamid.\0\ud83d1' },
     {

@@ -29,7 +29,7 @@ async function sent(): Promise<{ sms: string[]; whatsapp: string[] }> {
       left[name].push(`${to}: ${text}`);
       return `${name}.${Math.random()}`;
     };
-  const it = { db: house.db, messages, house: house.conversations };
+  const it = { db: house.db, messages, house: house.conversations, sender: 'others' as const };
   await sendOutbox(
     { ...it, whatsapp: by('whatsapp'), sms: by('sms') },
     () => true,

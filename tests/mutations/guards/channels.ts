@@ -29,8 +29,8 @@ export const channels: Guard[] = [
   {
     guard: 'an answer in a chat does not go by SMS',
     file: 'src/conversation/send.ts',
-    remove: 'if (message.channel === null) return',
-    put: 'return',
+    remove: 'const can_go_by_sms = message.channel === null && ',
+    put: 'const can_go_by_sms = ',
     test: 'tests/conversation/sms.test.ts',
     name: 'what WhatsApp will not take goes by SMS, and an answer in a chat does not',
   },
@@ -155,7 +155,7 @@ export const channels: Guard[] = [
   },
   {
     guard: 'digits that nobody asked for are not kept',
-    file: 'src/conversation/whatsapp.ts',
+    file: 'src/conversation/secret-answers.ts',
     remove: 'return unasked.length === 0 ? body :',
     put: 'return true ? body :',
     test: 'tests/conversation/secrets.test.ts',

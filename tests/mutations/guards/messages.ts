@@ -44,8 +44,8 @@ export const messages: Guard[] = [
   {
     guard: 'two senders never hold the same message',
     file: 'src/outbox/take.ts',
-    remove: 'for update of o skip locked',
-    put: '',
+    remove: 'for update of o skip locked\n    ), leased as',
+    put: '), leased as',
     test: 'tests/outbox/take.test.ts',
     name: 'two senders at once never hold the same message',
   },

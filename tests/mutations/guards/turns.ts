@@ -55,9 +55,8 @@ export const turns: Guard[] = [
   {
     guard: 'a turn that was taken is not taken again',
     file: 'src/conversation/whatsapp.ts',
-    remove:
-      "if (!(await claimTurn(tx, { key, actor, inbox_id, kind: 'whatsapp', from }))) continue;",
-    put: "await claimTurn(tx, { key, actor, inbox_id, kind: 'whatsapp', from });",
+    remove: 'if (!(await claimTurn(tx, { key, actor, inbox_id, heard }))) continue;',
+    put: 'await claimTurn(tx, { key, actor, inbox_id, heard });',
     test: 'tests/conversation/turns.test.ts',
     name: 'a message that came twice before it was answered is one turn',
   },
@@ -129,7 +128,7 @@ export const turns: Guard[] = [
   },
   {
     guard: 'a secret is cut out of a webhook that is kept',
-    file: 'src/conversation/whatsapp.ts',
+    file: 'src/conversation/secret-answers.ts',
     remove: 'const kept = withoutTexts(body, ',
     put: 'const kept = ((text: string, _: unknown) => text)(body, ',
     test: 'tests/conversation/secrets.test.ts',
@@ -137,7 +136,7 @@ export const turns: Guard[] = [
   },
   {
     guard: 'a secret that comes again is not kept',
-    file: 'src/conversation/whatsapp.ts',
+    file: 'src/conversation/secret-answers.ts',
     remove: 'if (messages.length > 0 && answered.size === messages.length) return undefined;',
     put: '',
     test: 'tests/conversation/secrets.test.ts',
@@ -145,15 +144,15 @@ export const turns: Guard[] = [
   },
   {
     guard: 'what leads to a secret is answered before it',
-    file: 'src/conversation/whatsapp.ts',
-    remove: 'if (suspect.length > 0) await finishEarlierTurns(db, house);',
+    file: 'src/conversation/secret-answers.ts',
+    remove: 'if (suspect.length > 0) await finishEarlierTurns(db, house, source);',
     put: '',
     test: 'tests/conversation/secrets.test.ts',
     name: 'a code is cut out however the phone wrote it, and when it overtakes the question',
   },
   {
     guard: 'a secret among other messages is cut out',
-    file: 'src/conversation/whatsapp.ts',
+    file: 'src/conversation/secret-answers.ts',
     remove: 'suspect.length > 0 && messages.length > 1;',
     put: 'false;',
     test: 'tests/conversation/secrets.test.ts',
