@@ -48,13 +48,6 @@ export function linkedKeys(
       const row = await db.selectFrom('linked_device').select('credentials').executeTakeFirst();
       return row?.credentials ? seal.open(row.credentials, 'credentials') : undefined;
     },
-    writeCredentials: (text) =>
-      fenced(async (tx) => {
-        await tx
-          .updateTable('linked_device')
-          .set({ credentials: seal.seal(text, 'credentials') })
-          .execute();
-      }),
     async read(type, ids) {
       const rows = await db
         .selectFrom('linked_keys')
@@ -64,8 +57,13 @@ export function linkedKeys(
         .execute();
       return new Map(rows.map(({ id, value }) => [id, seal.open(value, placeOf(type, id))]));
     },
-    write: (changes) =>
+    write: (changes, credentials) =>
       fenced(async (tx) => {
+        if (credentials !== undefined) {
+          const sealed = seal.seal(credentials, 'credentials');
+          await tx.updateTable('linked_device').set({ credentials: sealed }).execute();
+        }
+        if (changes.length === 0) return;
         const kept = changes.filter((it) => it.value !== null);
         const gone = changes.filter((it) => it.value === null);
         await sql`

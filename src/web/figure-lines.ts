@@ -67,6 +67,11 @@ const metrics: readonly Metric[] = [
     values: ({ steps }) => steps.map(({ times, ...labels }): Value => [labels, times]),
   },
   {
+    name: 'karani_linked_open',
+    help: 'Whether the WhatsApp number that is linked as a device is connected',
+    values: ({ linked }) => (linked ? [[{}, linked.open ? 1 : 0]] : []),
+  },
+  {
     name: 'karani_books_findings',
     help: 'What the last check of the books found; 0 when they are right',
     values: ({ books }) => (books ? [[{}, books.findings]] : []),

@@ -16,6 +16,8 @@ export interface Figures {
     what: string;
     times: number;
   }[];
+  /** Whether the number that is linked as a device is connected, where one ever was held. */
+  linked: { open: boolean } | null;
   /** The last check of the books that came to its end. */
   books: { findings: number; at_s: number; took_s: number } | null;
 }
@@ -78,6 +80,7 @@ const look = `
      from payments where allocated_cents < amount_cents) as unmatched,
     (select count(*)::int from hearings where verdict = 'conflict') as conflicts,
     (select coalesce(json_agg(c), '[]') from step_counts c) as steps,
+    (select json_build_object('open', state = 'open') from linked_device where fence > 0) as linked,
     (select json_build_object('findings', findings, 'at_s', extract(epoch from started_at),
                               'took_s', took_ms / 1000.0)
      from book_checks where took_ms is not null order by hour desc limit 1) as books`;

@@ -80,12 +80,16 @@ export async function startLinkedWhatsApp(): Promise<LinkedWhatsApp> {
   };
 }
 
-/** Makes the number linked already: this server links none. */
-export async function linkNumber(db: Db): Promise<void> {
-  const me = { id: `${own_number}:1@s.whatsapp.net`, name: 'Duka' };
+/** Credentials of a number that is linked already: this server links none. */
+export function linkedCredentials(number = own_number): string {
+  const me = { id: `${number}:1@s.whatsapp.net`, name: 'Duka' };
   const creds = { ...initAuthCreds(), me, account: {} };
-  const text = JSON.stringify(creds, BufferJSON.replacer);
-  const sealed = linkedSeal(secret).seal(text, 'credentials');
+  return JSON.stringify(creds, BufferJSON.replacer);
+}
+
+/** Makes the number of this database linked already. */
+export async function linkNumber(db: Db): Promise<void> {
+  const sealed = linkedSeal(secret).seal(linkedCredentials(), 'credentials');
   await sql`update linked_device set credentials = ${sealed}`.execute(db);
 }
 

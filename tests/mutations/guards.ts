@@ -3,6 +3,7 @@ import { channels } from './guards/channels.ts';
 import { doors } from './guards/doors.ts';
 import { inbox } from './guards/inbox.ts';
 import { ledger } from './guards/ledger.ts';
+import { linked } from './guards/linked.ts';
 import { messages } from './guards/messages.ts';
 import { payments } from './guards/payments.ts';
 import { proofs } from './guards/proofs.ts';
@@ -11,6 +12,7 @@ import { turns } from './guards/turns.ts';
 /** Every guard that must not be lost without a test going red. */
 export const guards: readonly Guard[] = [
   ...channels,
+  ...linked,
   ...doors,
   ...inbox,
   ...payments,

@@ -10,10 +10,10 @@ import { log } from '../../base/log.ts';
 import type { Baileys } from './baileys.ts';
 import { quiet_log } from './baileys.ts';
 import { afterClose, type Next, type Trouble } from './disconnects.ts';
+import { openJournal } from './journal.ts';
 import { type Identity, type KeyStore, loadIdentity } from './keys.ts';
 import type { LinkedStatus } from './payloads.ts';
 import { type Heard, readMessage } from './read.ts';
-import { holdReceipts } from './receipts.ts';
 
 /** A linked number, and who is told of what happens on it. */
 export interface Linked {
@@ -62,12 +62,12 @@ const ack_within_ms = 10_000;
 export async function keepConnected(it: Linked, stopping: AbortSignal): Promise<void> {
   let failures: number[] = [];
   let replacements = 0;
-  let identity = await loadIdentity(it.baileys, it.store);
   let by_code = false;
-  if (!isLinked(identity)) ({ by_code } = await waitForPerson(it, 'unlinked', stopping));
+  if (!isLinked(await loadIdentity(it.baileys, it.store))) {
+    ({ by_code } = await waitForPerson(it, 'unlinked', stopping));
+  }
   while (!stopping.aborted) {
-    await it.tell(isLinked(identity) ? 'connecting' : 'linking');
-    const { status, open_ms, was_another } = await untilClosed(it, identity, by_code, stopping);
+    const { status, linked, open_ms, was_another } = await untilClosed(it, by_code, stopping);
     await it.offer(undefined);
     if (stopping.aborted) return;
     if (open_ms > steady_after_ms) failures = [];
@@ -76,7 +76,7 @@ export async function keepConnected(it: Linked, stopping: AbortSignal): Promise<
     const next: Next = was_another
       ? { do: 'unlink', trouble: 'another' }
       : afterClose(status, {
-          linked: isLinked(identity),
+          linked,
           failures: failures.length,
           replacements,
           random: it.random(),
@@ -91,10 +91,7 @@ export async function keepConnected(it: Linked, stopping: AbortSignal): Promise<
       await rest(it, next.after_ms, stopping);
       continue;
     }
-    if (next.do === 'unlink') {
-      await it.forget();
-      identity = await loadIdentity(it.baileys, it.store);
-    }
+    if (next.do === 'unlink') await it.forget();
     const waits_as = next.do === 'unlink' ? 'unlinked' : 'stopped';
     ({ by_code } = await waitForPerson(it, waits_as, stopping, next));
     failures = [];
@@ -125,38 +122,34 @@ async function waitForPerson(
 
 interface Closed {
   status: number | undefined;
+  linked: boolean;
   open_ms: number;
   /** Another number than the one that is wanted was linked. */
   was_another: boolean;
 }
 
-async function untilClosed(
-  it: Linked,
-  identity: Identity,
-  by_code: boolean,
-  stopping: AbortSignal,
-): Promise<Closed> {
+async function untilClosed(it: Linked, by_code: boolean, stopping: AbortSignal): Promise<Closed> {
   const closing = new AbortController();
-  const sock = openSocket(it, identity);
-  const receipts = holdReceipts(sock);
-  const line = lineOn(sock, closing.signal);
-  let opened_at: number | undefined;
-  let was_another = false;
-  let asked_for_code = false;
   const failed = (error: unknown) => {
     log.error({ error: messageOf(error) }, 'the linked number cannot go on; it begins again');
     void sock.end(undefined);
   };
+  const keep = async (message: WAMessage) => {
+    const heard = readMessage(it.baileys, message, it.now() / 1_000);
+    if (heard) await it.keep(await withNumber(sock, it.baileys, heard));
+  };
+  const journal = openJournal({ store: it.store, keep, failed });
+  // Anew each time: what was not written did not happen.
+  const identity = await loadIdentity(it.baileys, journal.store);
+  await it.tell(isLinked(identity) ? 'connecting' : 'linking');
+  const sock = openSocket(it, identity);
+  journal.attach(sock);
+  const line = lineOn(sock, closing.signal);
+  let opened_at: number | undefined;
+  let was_another = false;
+  let asked_for_code = false;
 
-  sock.ev.on('creds.update', () => void identity.save().catch(failed));
-  // One after the other, so that they are kept in the order they came.
-  let keeping = Promise.resolve();
-  sock.ev.on('messages.upsert', ({ messages }) => {
-    for (const message of messages) {
-      keeping = keeping.then(() => keepOne(it, message, receipts.done));
-    }
-    keeping.catch(failed);
-  });
+  sock.ev.on('creds.update', () => void identity.save());
   sock.ev.on('messages.update', (updates) => {
     const statuses = updates.flatMap(statusOf);
     if (statuses.length > 0) void it.report(statuses).catch(failed);
@@ -164,30 +157,39 @@ async function untilClosed(
 
   const stop = () => void sock.end(undefined);
   stopping.addEventListener('abort', stop, { once: true });
-  return new Promise((done) => {
-    sock.ev.on('connection.update', (update) => {
-      if (update.qr && by_code && !asked_for_code) {
-        asked_for_code = true;
-        const asking = sock.requestPairingCode(it.number);
-        asking.then((code) => it.offer({ code })).catch(failed);
-      } else if (update.qr && !by_code) void it.offer({ qr: update.qr }).catch(failed);
-      if (update.connection === 'open') {
-        if (isAnother(it, identity)) {
-          was_another = true;
-          void sock.logout().catch(failed);
-        } else {
-          opened_at = it.now();
-          void it.opened(line).catch(failed);
-        }
+  if (stopping.aborted) stop();
+  const closed = Promise.withResolvers<Closed>();
+  sock.ev.on('connection.update', (update) => {
+    if (update.qr && by_code && !asked_for_code) {
+      asked_for_code = true;
+      const asking = sock.requestPairingCode(it.number);
+      asking.then((code) => it.offer({ code })).catch(failed);
+    } else if (update.qr && !by_code) void it.offer({ qr: update.qr }).catch(failed);
+    if (update.connection === 'open') {
+      if (isAnother(it, identity)) {
+        was_another = true;
+        void sock.logout().catch(failed);
+      } else {
+        opened_at = it.now();
+        void it.opened(line).catch(failed);
       }
-      if (update.connection === 'close') {
-        closing.abort();
-        stopping.removeEventListener('abort', stop);
-        const open_ms = opened_at === undefined ? 0 : it.now() - opened_at;
-        done({ status: statusIn(update), open_ms, was_another });
-      }
-    });
+    }
+    if (update.connection === 'close') {
+      closing.abort();
+      stopping.removeEventListener('abort', stop);
+      const open_ms = opened_at === undefined ? 0 : it.now() - opened_at;
+      const ended = { status: statusIn(update), linked: isLinked(identity), open_ms, was_another };
+      void journal.end().then(() => closed.resolve(ended));
+    }
   });
+  return closed.promise;
+}
+
+/** The number behind a chat, where this device has learnt it and the message does not say. */
+async function withNumber(sock: WASocket, baileys: Baileys, heard: Heard): Promise<Heard> {
+  if (heard.number !== null || heard.lid === null) return heard;
+  const found = await sock.signalRepository.lidMapping.getPNForLID(heard.lid);
+  return found ? { ...heard, number: baileys.jidNormalizedUser(found).replace(/@.*$/, '') } : heard;
 }
 
 function openSocket({ baileys, url, sentBefore }: Linked, { creds, keys }: Identity): WASocket {
@@ -222,12 +224,6 @@ function isAnother({ number }: Linked, { creds }: Identity): boolean {
 function statusIn({ lastDisconnect }: Partial<ConnectionState>): number | undefined {
   const error = lastDisconnect?.error;
   return error && 'output' in error ? error.output.statusCode : undefined;
-}
-
-async function keepOne(it: Linked, message: WAMessage, done: (id: string) => void): Promise<void> {
-  const heard = readMessage(it.baileys, message, it.now() / 1_000);
-  if (heard) await it.keep(heard);
-  if (message.key.id) done(message.key.id);
 }
 
 const delivered_from = 3;

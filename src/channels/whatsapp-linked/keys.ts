@@ -9,11 +9,10 @@ import type { Baileys } from './baileys.ts';
 /** Where the credentials and keys of the linked number are kept, as texts. */
 export interface KeyStore {
   readCredentials: () => Promise<string | undefined>;
-  writeCredentials: (text: string) => Promise<void>;
   /** By id; what is not there is left out. */
   read: (type: string, ids: readonly string[]) => Promise<Map<string, string>>;
-  /** All of it at once or none; null takes away. */
-  write: (changes: readonly KeyChange[]) => Promise<void>;
+  /** All of it at once or none; null takes away, and credentials stay if none are given. */
+  write: (changes: readonly KeyChange[], credentials?: string) => Promise<void>;
 }
 
 export interface KeyChange {
@@ -25,7 +24,7 @@ export interface KeyChange {
 export interface Identity {
   creds: AuthenticationCreds;
   keys: SignalKeyStore;
-  /** Writes the credentials as they are by then; those that are asked for meanwhile are one. */
+  /** Writes the credentials as they are. */
   save: () => Promise<void>;
 }
 
@@ -58,16 +57,5 @@ export async function loadIdentity(baileys: Baileys, store: KeyStore): Promise<I
     },
   };
 
-  let last = Promise.resolve();
-  let queued: Promise<void> | undefined;
-  const save = (): Promise<void> => {
-    queued ??= last = last
-      .catch(() => undefined)
-      .then(() => {
-        queued = undefined;
-        return store.writeCredentials(written(creds));
-      });
-    return queued;
-  };
-  return { creds, keys, save };
+  return { creds, keys, save: () => store.write([], written(creds)) };
 }

@@ -1,0 +1,119 @@
+import type { Guard } from '../guard.ts';
+
+const socket = 'tests/linked/socket.test.ts';
+const chats = 'tests/conversation/linked.test.ts';
+const page = 'tests/web/linked.test.ts';
+
+/** The number that is linked as a device: kept before it is receipted, one holder, never first. */
+export const linked: Guard[] = [
+  {
+    guard: 'a message is kept before WhatsApp hears that it has arrived',
+    file: 'src/channels/whatsapp-linked/journal.ts',
+    remove: 'batches.leave(() => sendNow(bytes));',
+    put: 'sendNow(bytes);',
+    test: socket,
+    name: 'WhatsApp hears that a message has arrived once it is kept, and not before',
+  },
+  {
+    guard: 'a message is kept before the keys that read it are written',
+    file: 'src/channels/whatsapp-linked/journal.ts',
+    remove: 'if (message) await keep(message);',
+    put: 'await store.write([...changes.values()], credentials); if (message) await keep(message);',
+    test: socket,
+    name: 'what a crash took before it was kept can be read again when it comes again',
+  },
+  {
+    guard: 'a connection begins with the keys that were written',
+    file: 'src/channels/whatsapp-linked/journal.ts',
+    remove: 'if (over) return;',
+    put: '',
+    test: socket,
+    name: 'what a crash took before it was kept can be read again when it comes again',
+  },
+  {
+    guard: 'another number than the one that is wanted is let go',
+    file: 'src/channels/whatsapp-linked/connection.ts',
+    remove: 'if (isAnother(it, identity)) {',
+    put: 'if (false) {',
+    test: socket,
+    name: 'another number than the one that is wanted is let go',
+  },
+  {
+    guard: 'what nobody wrote to us is nothing',
+    file: 'src/channels/whatsapp-linked/connection.ts',
+    remove: '    shouldIgnoreJid: (jid) => !/@(?:lid|s\\.whatsapp\\.net)$/.test(jid),\n',
+    put: '',
+    also: [
+      {
+        file: 'src/channels/whatsapp-linked/read.ts',
+        remove: '!isPerson(chat) || ',
+        put: '',
+      },
+    ],
+    test: socket,
+    name: 'what nobody wrote to us is nothing',
+  },
+  {
+    guard: 'who was overtaken writes no keys',
+    file: 'src/conversation/linked-device.ts',
+    remove: 'if (rows.length === 0) throw new TakenOver();',
+    put: '',
+    test: page,
+    name: 'who has been overtaken writes nothing any more, neither keys nor how it stands',
+  },
+  {
+    guard: 'a seal opens in its place alone',
+    file: 'src/base/secrets.ts',
+    remove: 'nonce).setAAD(Buffer.from(place));',
+    put: 'nonce);',
+    also: [
+      {
+        file: 'src/base/secrets.ts',
+        remove: '\n        .setAAD(Buffer.from(place))\n',
+        put: '\n',
+      },
+    ],
+    test: 'tests/linked/parts.test.ts',
+    name: 'what is sealed opens with its key, in its place, unchanged, and nowhere else',
+  },
+  {
+    guard: 'the linked number writes to nobody first',
+    file: 'src/outbox/take.ts',
+    remove: 'and linked_chat is not null\n',
+    put: '\n',
+    test: chats,
+    name: 'who has not written there is told by SMS, and from then on in that chat',
+  },
+  {
+    guard: 'a message that comes again is one turn',
+    file: 'src/conversation/whatsapp.ts',
+    remove: 'key: `linked:${linked.chat}:${linked.id}`',
+    put: 'key: `linked:${linked.chat}:${linked.id}:${Math.random()}`',
+    test: chats,
+    name: 'who writes is answered in the chat in which they wrote, once',
+  },
+  {
+    guard: 'an answer of hours ago answers nothing',
+    file: 'src/conversation/whatsapp.ts',
+    remove: 'if (linked?.stale) {',
+    put: 'if (false) {',
+    test: chats,
+    name: 'what waited for hours at WhatsApp does nothing, and its words are not kept',
+  },
+  {
+    guard: 'Karani is silent where somebody answers on the phone',
+    file: 'src/conversation/handoff.ts',
+    remove: "await takeOver(tx, actor.id, 'whatsapp', true);",
+    put: '',
+    test: chats,
+    name: 'who answers on the phone takes the chat over, the admins are told, and DONE gives it back',
+  },
+  {
+    guard: 'trust ends when the id behind a number changes',
+    file: 'src/people/whatsapp-ids.ts',
+    remove: 'if (by_number && by_number.lid !== null && by_number.lid !== lid) {',
+    put: 'if (false as boolean && by_number) {',
+    test: chats,
+    name: 'a new id behind a known number is a stranger until they prove it; its owner is told by SMS',
+  },
+];
