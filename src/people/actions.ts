@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { Refusal } from '../base/errors.ts';
+import { maskedPhone } from '../base/phone.ts';
+import { shownLine } from '../base/text.ts';
 import { type Actions, action, languages } from '../flow/action.ts';
 import { personById } from './find.ts';
 import { firstName } from './first-name.ts';
@@ -62,7 +64,7 @@ export const peopleActions: Actions = {
     run: async (tx, { actor }) => {
       const waiting = await waitingDial(tx, actor);
       if (!waiting) throw new Refusal('over');
-      return { id: String(waiting.id), whatsapp: waiting.whatsapp };
+      return { id: String(waiting.id), whatsapp: whoShows(waiting) };
     },
   }),
 
@@ -86,3 +88,10 @@ export const peopleActions: Actions = {
     },
   }),
 };
+
+// An id of WhatsApp's own says nothing to anybody; a name is chosen by who bears it, so it is not
+// let look like a number.
+function whoShows({ whatsapp, name }: { whatsapp: string; name: string | null }): string {
+  if (!whatsapp.endsWith('@lid')) return maskedPhone(whatsapp);
+  return shownLine((name ?? '').replace(/[^\p{L} ]/gu, ''), 20) || 'xxx';
+}

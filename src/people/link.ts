@@ -113,13 +113,13 @@ export async function proveByCode(
   return 'linked';
 }
 
-/** Who waits for this person's number to dial, as their WhatsApp shows; undefined when nobody. */
+/** Who waits for this person's number to dial: their WhatsApp and its name; undefined if nobody. */
 export async function waitingDial(
   tx: Tx,
   actor: Actor,
-): Promise<{ id: bigint; person_id: bigint; msisdn: string; whatsapp: string } | undefined> {
-  const { rows } = await sql<{ id: bigint; person_id: bigint; msisdn: string; whatsapp: string }>`
-    select p.id, p.person_id, p.msisdn, w.value as whatsapp
+): Promise<{ id: bigint; whatsapp: string; name: string | null } | undefined> {
+  const { rows } = await sql<{ id: bigint; whatsapp: string; name: string | null }>`
+    select p.id, w.value as whatsapp, (select name from people where id = p.person_id) as name
     from addresses a
     join link_proofs p on p.msisdn = a.value
     join addresses w on w.person_id = p.person_id and w.kind = 'whatsapp'

@@ -262,3 +262,15 @@ test('a new id behind a known number is a stranger until they prove it; its owne
     expect.stringContaining(`sms ${kamau}: `),
   ]);
 });
+
+test('a WhatsApp that shows no number proves one by dialling, and is that person’s from then on', async () => {
+  const lid = '77001122334466@lid';
+  const named = { name: 'Kamau 0700 000 004' };
+  await writes(lid, 'link', named);
+  await writes(lid, '0700000004', named);
+  await writes(lid, '2', named);
+  const asked = await house.keys(kamau, 'ATUid_lid', '');
+  expect(asked).toMatch(/^CON Is the WhatsApp Kamau yours\?/);
+  await house.keys(kamau, 'ATUid_lid', '2');
+  expect((await writes(lid, 'menu', named)).at(-1)).toMatch(/^Hello Kamau/);
+});

@@ -192,7 +192,7 @@ export const answers: Readonly<Record<string, unknown>> = {
   'people.send_code': {},
   'people.await_dial': {},
   'people.prove_by_code': { result: 'wrong', name: 'Kamau' },
-  'people.waiting_dial': { id: '7', whatsapp: '254722000123' },
+  'people.waiting_dial': { id: '7', whatsapp: '0722xxx123' },
   'people.refuse_dial': {},
   'people.prove_by_dial': {},
   'orders.list': [

@@ -2,10 +2,10 @@ import type { WAMessage, WASocket } from '@whiskeysockets/baileys';
 import type { KeyChange, KeyStore } from './keys.ts';
 
 /**
- * Brings what happens on a socket into an order that outlives a crash: first a message is kept, then
- * the keys are written that were used up by reading it, then leaves what was said on it, such as
- * that it has arrived. Baileys itself writes the keys and says that it has arrived before it tells
- * us: if this process died in between, nobody would have the message, nor could read it again.
+ * Brings what happens on a socket into an order that outlives a crash: first a message is kept,
+ * then the keys are written that were used up by reading it, then leaves what was said on it, such
+ * as that it has arrived. Baileys by itself writes the keys, says that it has arrived, and tells us
+ * last: if this process died in between, nobody would have the message, nor could read it again.
  */
 export interface Journal {
   /** The keys as they are by now; what is written there is written in its turn. */

@@ -54,7 +54,7 @@ function offerOf(offer: NonNullable<DeviceStanding['offer']>, words: Texts) {
     return html`<p class="code">${offer.code}</p>
       <p>${words.how_type}</p>`;
   }
-  const svg = renderSVG(offer.qr, { border: 2 });
+  const svg = renderSVG(offer.qr, { border: 4 });
   return html`<div class="qr" role="img" aria-label="${words.qr}">${raw(svg)}</div>
     <p>${words.how_scan}</p>`;
 }
