@@ -13,8 +13,12 @@ export interface Target {
   ports: number[];
   path: string;
   connections: number;
-  /** The next body to post; undefined when there is no more. */
-  body: () => string | undefined;
+  /** The next body to post on this connection; undefined when there is no more. */
+  body: (connection: number) => string | undefined;
+  /** JSON if not said. */
+  content_type?: string;
+  /** Whether an answer is the right one; 200 is, if not said. */
+  isRight?: (answer: string, connection: number) => boolean;
   /** So many a second over all connections; without it as fast as answers come. */
   pace?: number;
 }
@@ -28,9 +32,7 @@ export async function post(it: Target): Promise<Load> {
   const began = performance.now();
   const turns = it.pace === undefined ? undefined : pacedTurns(it.pace);
   await Promise.all(
-    Array.from({ length: it.connections }, (_, n) =>
-      useConnection(it, it.ports[n % it.ports.length] ?? 0, load, turns),
-    ),
+    Array.from({ length: it.connections }, (_, n) => useConnection(it, n, load, turns)),
   );
   load.seconds = (performance.now() - began) / 1000;
   load.latencies_ms.sort((a, b) => a - b);
@@ -57,16 +59,18 @@ function pacedTurns(pace: number): (go: () => void) => void {
 
 function useConnection(
   it: Target,
-  port: number,
+  connection: number,
   load: Load,
   turns: ((go: () => void) => void) | undefined,
 ): Promise<void> {
+  const { content_type = 'application/json', isRight } = it;
+  const port = it.ports[connection % it.ports.length] ?? 0;
   return new Promise((done, failed) => {
     const socket = connect({ host: '127.0.0.1', port, noDelay: true });
     let sent_at = 0;
     let answer = '';
     const send = () => {
-      const body = it.body();
+      const body = it.body(connection);
       if (body === undefined) {
         socket.destroy();
         done();
@@ -74,7 +78,7 @@ function useConnection(
       }
       sent_at = performance.now();
       socket.write(
-        `POST ${it.path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n` +
+        `POST ${it.path} HTTP/1.1\r\nHost: bench\r\nContent-Type: ${content_type}\r\n` +
           `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
       );
     };
@@ -87,7 +91,8 @@ function useConnection(
       if (head === -1) return;
       const length = Number(/content-length: (\d+)/i.exec(answer)?.[1] ?? 0);
       if (answer.length < head + 4 + length) return;
-      if (answer.startsWith('HTTP/1.1 200')) load.answered += 1;
+      const is_right = isRight?.(answer.slice(head + 4), connection) ?? true;
+      if (answer.startsWith('HTTP/1.1 200') && is_right) load.answered += 1;
       else load.refused += 1;
       load.latencies_ms.push(performance.now() - sent_at);
       answer = '';

@@ -7,6 +7,7 @@ import { verifying } from './f-verify.ts';
 import { starting } from './g-start.ts';
 import { steady } from './h-steady.ts';
 import { turns } from './i-turns.ts';
+import { ussd } from './j-ussd.ts';
 import type { Table } from './part.ts';
 import { findPgbench } from './pgbench.ts';
 import { show, writeResults } from './results.ts';
@@ -24,6 +25,7 @@ const parts = [
   starting,
   steady,
   turns,
+  ussd,
 ];
 
 const args = process.argv.slice(2);

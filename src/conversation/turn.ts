@@ -112,7 +112,7 @@ export async function takeTurn(tx: Tx, house: House, heard: Heard): Promise<Said
     if (heard.only_looks && !house.actions[turn.action]?.looks) throw new DoesMore();
     const outcome = await runAction(tx, house, { ...heard, actor }, turn);
     // An action may have changed who the person is: their language, or that we know them.
-    actor = await personById(tx, actor.id);
+    if (!house.actions[turn.action]?.looks) actor = await personById(tx, actor.id);
     context = contextFor(house, heard, { actor, events, now });
     turn = settle(house.flows, turn.session, outcome, context);
   }

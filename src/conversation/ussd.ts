@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { Busy, type Db, type Tx, inSavepoint, inTransaction } from '../base/db.ts';
-import { messageOf } from '../base/errors.ts';
+import { assert, messageOf } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { sha256 } from '../base/secrets.ts';
 import type { KeyPress } from '../channels/ussd/gateway.ts';
@@ -53,14 +53,13 @@ export async function answerUssd(
     const actor = await lockPersonAt(tx, 'msisdn', press.msisdn);
     if (patience.gone) throw new Busy();
     patience.language = actor.language;
-    const before = await loadGatewaySession(tx, press.session, actor);
+    const { before, ...asked } = await loadGatewaySession(tx, press.session, actor);
     const now = press.newAnswer(key, before);
     if (before && now.kind === 'repeat') return { words: before.reply, over: before.over };
 
     const text = now.kind === 'answer' ? now.text : '';
-    const secret = now.kind === 'answer' && (await maybeSecret(tx, actor, text));
+    const secret = now.kind === 'answer' && maybeSecret(asked, text);
     const turn = (before?.turn ?? 0) + 1;
-    await keepRequest(tx, key, pressed, { turn, answer: secret ? null : text });
     const turn_key = `ussd:${press.session}:${turn}`;
     const heard = { actor, channel: 'ussd' as const, input: text, key: turn_key };
     let said = await takeTurn(tx, house, { ...heard, dialled: now.kind === 'dialled' });
@@ -68,7 +67,7 @@ export async function answerUssd(
       said = await pickAlong(tx, house, heard, { picks: now.picks, said });
     patience.nearly_done = !patience.late;
     if (patience.late) said = await sayLater(tx, house, heard, said);
-    await saveGatewaySession(tx, key, press, { actor, turn, said });
+    await keepAnswered(tx, key, pressed, { actor, turn, answer: secret ? null : text, said });
     return said;
   });
 }
@@ -123,62 +122,59 @@ async function sayLater(
   return { words: wordsFor(house, 'slow', actor.language, 'ussd'), over: true };
 }
 
+/** What the person is asked for. */
+interface Asked {
+  awaits_secret: boolean | null;
+  takes_digits: boolean | null;
+}
+
 async function loadGatewaySession(
   tx: Tx,
   gateway_id: string,
   actor: Actor,
-): Promise<GatewaySession | undefined> {
-  const row = await tx
-    .selectFrom('ussd_sessions')
-    .select(['turn', 'text_length', 'text_hash', 'reply', 'over'])
-    .where('gateway_id', '=', gateway_id)
-    .where('person_id', '=', actor.id)
-    .executeTakeFirst();
-  return row;
+): Promise<Asked & { before: GatewaySession | undefined }> {
+  const { rows } = await sql<Asked & { before: GatewaySession | null }>`
+    select (
+        select to_jsonb(g) from (
+          select turn, text_length, text_hash, reply, over from ussd_sessions
+          where gateway_id = ${gateway_id} and person_id = ${actor.id}) g) as before,
+      s.awaits_secret, s.takes_digits
+    from (select) one left join sessions s on s.person_id = ${actor.id} and s.channel = 'ussd'
+  `.execute(tx);
+  const [row] = rows;
+  assert(row, 'one row whatever there is');
+  return { ...row, before: row.before ?? undefined };
 }
 
 // What was asked for as a secret, and digits that nobody asked for: they may be a PIN.
-async function maybeSecret(tx: Tx, actor: Actor, text: string): Promise<boolean> {
-  const row = await tx
-    .selectFrom('sessions')
-    .select(['awaits_secret', 'takes_digits'])
-    .where('person_id', '=', actor.id)
-    .where('channel', '=', 'ussd')
-    .executeTakeFirst();
-  return row?.awaits_secret === true || (isPinLike(text) && row?.takes_digits !== true);
+function maybeSecret({ awaits_secret, takes_digits }: Asked, text: string): boolean {
+  return awaits_secret === true || (isPinLike(text) && takes_digits !== true);
 }
 
-// Not the request as it came: its `text` may repeat every earlier answer, secrets included.
-async function keepRequest(
+// In one statement, as every key press comes through here. Not the request as it came: its `text`
+// may repeat every earlier answer, secrets included.
+async function keepAnswered(
   tx: Tx,
   key: string,
   { press, from_ip }: Pressed,
-  { turn, answer }: { turn: number; answer: string | null },
+  { actor, turn, answer, said }: { actor: Actor; turn: number; answer: string | null; said: Said },
 ): Promise<void> {
+  const heard = press.heardNow(key);
   const body = JSON.stringify({
     session: press.session,
     turn,
     phone: press.msisdn,
     code: press.code,
     network: press.network,
-    ...press.heardNow(key),
+    ...heard,
     ...(answer === null ? {} : { answer }),
   });
   await sql`
-    insert into inbox (source, body, body_hash, from_ip, state, done_at)
-    values ('ussd', ${body}, ${sha256(body)}, ${from_ip}::inet, 'done', now())
-    on conflict (source, body_hash) do nothing
-  `.execute(tx);
-}
-
-async function saveGatewaySession(
-  tx: Tx,
-  key: string,
-  press: KeyPress,
-  { actor, turn, said }: { actor: Actor; turn: number; said: Said },
-): Promise<void> {
-  const heard = press.heardNow(key);
-  await sql`
+    with kept as (
+      insert into inbox (source, body, body_hash, from_ip, state, done_at)
+      values ('ussd', ${body}, ${sha256(body)}, ${from_ip}::inet, 'done', now())
+      on conflict (source, body_hash) do nothing
+    )
     insert into ussd_sessions (gateway_id, person_id, turn, text_length, text_hash, reply, over)
     values (${press.session}, ${actor.id}, ${turn}, ${heard.text_length}, ${heard.text_hash},
             ${said.words}, ${said.over})

@@ -44,14 +44,14 @@ export const reportActions: Actions = {
 // The first line of the menu: what matters most to the first of their roles that has one.
 async function home(db: Db, actor: Actor) {
   const name = actor.name ?? '';
-  const claimed = await isClaimed(db, actor);
+  const { claimed, left } = await standing(db, actor);
   const nothing = { name, total: '0.00', n: 0, left: '0.00', claimed };
   if (actor.roles.includes('admin')) {
     const { received } = await today(db);
     return { ...nothing, role: 'admin', total: received, n: await countUnmatched(db) } as const;
   }
   if (actor.roles.includes('customer')) {
-    return { ...nothing, role: 'customer', left: await leftToPay(db, actor) } as const;
+    return { ...nothing, role: 'customer', left } as const;
   }
   return { ...nothing, role: actor.roles.length > 0 ? 'other' : 'none' } as const;
 }
@@ -80,16 +80,6 @@ async function today(db: Db) {
   };
 }
 
-async function isClaimed(db: Db, actor: Actor): Promise<boolean> {
-  const { rows } = await sql<{ claimed: boolean }>`
-    select exists (
-      select from addresses a join link_proofs p on p.msisdn = a.value
-      where a.person_id = ${actor.id} and a.kind = 'msisdn'
-        and p.way = 'dial' and p.ended_at is null and p.expires_at > now()) as claimed
-  `.execute(db);
-  return rows[0]?.claimed ?? false;
-}
-
 async function countUnmatched(db: Db): Promise<number> {
   const { rows } = await sql<{ count: number }>`
     select count(*)::int as count from payments where allocated_cents < amount_cents
@@ -97,16 +87,21 @@ async function countUnmatched(db: Db): Promise<number> {
   return rows[0]?.count ?? 0;
 }
 
-// What a person owes is shown as receivable less credit, and never below nothing.
-async function leftToPay(db: Db, actor: Actor): Promise<string> {
-  const { rows } = await sql<{ left_cents: bigint }>`
-    select greatest(0, coalesce(sum(
-             case when a.code like '1200:%' then b.balance_cents else -b.balance_cents end), 0)
-           )::bigint as left_cents
-    from customers c
-    join accounts a on a.owner_kind = 'customer' and a.owner_id = c.id
-    join account_balances b on b.account_id = a.id
-    where c.person_id = ${actor.id}
+// In one statement: whoever opens the menu comes through here. What a person owes is shown as
+// receivable less credit, and never below nothing.
+async function standing(db: Db, actor: Actor): Promise<{ claimed: boolean; left: string }> {
+  const { rows } = await sql<{ claimed: boolean; left_cents: bigint }>`
+    select exists (
+        select from addresses a join link_proofs p on p.msisdn = a.value
+        where a.person_id = ${actor.id} and a.kind = 'msisdn'
+          and p.way = 'dial' and p.ended_at is null and p.expires_at > now()) as claimed,
+      (select greatest(0, coalesce(sum(
+           case when a.code like '1200:%' then b.balance_cents else -b.balance_cents end), 0))
+       from customers c
+       join accounts a on a.owner_kind = 'customer' and a.owner_id = c.id
+       join account_balances b on b.account_id = a.id
+       where c.person_id = ${actor.id})::bigint as left_cents
   `.execute(db);
-  return decimalFromCents(rows[0]?.left_cents ?? 0n);
+  const row = rows[0] ?? { claimed: false, left_cents: 0n };
+  return { claimed: row.claimed, left: decimalFromCents(row.left_cents) };
 }

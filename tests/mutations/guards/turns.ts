@@ -96,9 +96,8 @@ export const turns: Guard[] = [
   {
     guard: 'a gateway session belongs to its number',
     file: 'src/conversation/ussd.ts',
-    remove: `.where('gateway_id', '=', gateway_id)
-    .where('person_id', '=', actor.id)`,
-    put: ".where('gateway_id', '=', gateway_id)",
+    remove: 'where gateway_id = ${gateway_id} and person_id = ${actor.id}) g)',
+    put: 'where gateway_id = ${gateway_id}) g)',
     test: 'tests/conversation/turns.test.ts',
     name: "a gateway's session shows one number nothing of another's",
   },
