@@ -1,8 +1,11 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import { z } from 'zod';
 import type { Db } from '../base/db.ts';
 import { decimalFromCents } from '../base/money.ts';
-import { type Actions, type Actor, action, Money } from '../flow/action.ts';
+import { Refusal } from '../base/errors.ts';
+import { msisdnFrom } from '../base/phone.ts';
+import { type Actions, action, Money } from '../flow/action.ts';
+import { needRole } from '../people/need-role.ts';
 
 export const invoiceActions: Actions = {
   'invoices.standing': action({
@@ -14,16 +17,55 @@ export const invoiceActions: Actions = {
         z.object({ number: z.string(), left: Money, total: Money, due: z.string() }),
       ),
     }),
-    refusals: [],
+    // Who is no customer, but may be an admin who asks about one.
+    refusals: ['no_customer'],
     looks: true,
-    run: (tx, { actor }) => standing(tx, actor),
+    run: (tx, { actor }) => {
+      if (!actor.roles.includes('customer')) throw new Refusal('no_customer');
+      return standing(tx, sql`c.person_id = ${actor.id}`);
+    },
+  }),
+
+  'invoices.customer_standing': action({
+    input: z.object({ customer: z.string() }),
+    output: z.object({
+      number: z.string(),
+      name: z.string(),
+      owed: Money,
+      credit: Money,
+      open: z.number(),
+    }),
+    refusals: ['not_allowed', 'unknown'],
+    looks: true,
+    run: async (tx, { actor, input }) => {
+      needRole(actor, 'admin');
+      const customer = await findCustomer(tx, input.customer);
+      if (!customer) throw new Refusal('unknown');
+      const { owed, credit, invoices } = await standing(tx, sql`c.id = ${customer.id}`);
+      const { number, name } = customer;
+      return { number, name, owed, credit, open: invoices.length };
+    },
   }),
 };
 
+/** By number, however it is written, or by phone. */
+async function findCustomer(db: Db, text: string) {
+  const { rows } = await sql<{ id: bigint; number: string; name: string }>`
+    select id, number, name from customers
+    where number = ${text.trim().toUpperCase()}
+       or person_id in (
+         select person_id from addresses
+         where kind = 'msisdn' and value = ${msisdnFrom(text) ?? null})
+    order by id limit 1
+  `.execute(db);
+  return rows[0];
+}
+
 /**
- * What a person owes on invoices, has paid ahead, and what is open, the earliest due date first.
+ * What is owed on invoices, has been paid ahead, and is open, the earliest due date first; of the
+ * customers (`c`) that this says.
  */
-async function standing(db: Db, actor: Actor) {
+async function standing(db: Db, whose: RawBuilder<unknown>) {
   const { rows: invoices } = await sql<{
     number: string;
     outstanding_cents: bigint;
@@ -32,7 +74,7 @@ async function standing(db: Db, actor: Actor) {
   }>`
     select i.number, i.outstanding_cents, i.total_cents, i.due_on
     from invoices i join customers c on c.id = i.customer_id
-    where c.person_id = ${actor.id} and i.outstanding_cents > 0
+    where ${whose} and i.outstanding_cents > 0
     order by i.due_on, i.id
   `.execute(db);
   const { rows: credit } = await sql<{ credit_cents: bigint }>`
@@ -40,7 +82,7 @@ async function standing(db: Db, actor: Actor) {
     from customers c
     join accounts a on a.owner_kind = 'customer' and a.owner_id = c.id and a.code like '2010:%'
     join account_balances b on b.account_id = a.id
-    where c.person_id = ${actor.id}
+    where ${whose}
   `.execute(db);
   const owed_cents = invoices.reduce((sum, invoice) => sum + invoice.outstanding_cents, 0n);
   return {

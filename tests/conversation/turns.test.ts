@@ -365,3 +365,15 @@ test('what happens at each step is counted, by channel and language', async () =
   for (const what of ['entered', 'wrong', 'answered'])
     expect(times(after, what) - times(before, what), what).toBe(1n);
 });
+
+test('an admin reads what a customer owes, by number or phone; a customer reads only their own', async () => {
+  const standing = expect.stringMatching(
+    /^Kamau, CUST-001\nTo pay: KES [\d,.]+\nPaid ahead: KES 0\nOpen invoices: 2$/,
+  );
+  expect(await house.writes(wanjiru, 'balance cust-001')).toEqual([standing]);
+  expect(await house.writes(wanjiru, 'salio 0700 000 004')).toEqual([standing]);
+  expect((await house.writes(wanjiru, 'balance CUST-002')).join()).toMatch(
+    /^We know no such customer: CUST-002\.\n+Which customer\?/,
+  );
+  expect((await house.writes(kamau, 'balance CUST-001')).join()).toMatch(/Which invoice\?/);
+});

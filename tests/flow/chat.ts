@@ -72,6 +72,18 @@ export const actions: Actions = {
         z.object({ number: z.string(), left: Money, total: Money, due: z.string() }),
       ),
     }),
+    refusals: ['no_customer'],
+  }),
+  'invoices.customer_standing': declared({
+    input: z.object({ customer: z.string() }),
+    output: z.object({
+      number: z.string(),
+      name: z.string(),
+      owed: Money,
+      credit: Money,
+      open: z.number(),
+    }),
+    refusals: ['not_allowed', 'unknown'],
   }),
   'payments.recent': declared({
     input: nothing,
@@ -178,6 +190,13 @@ export const answers: Readonly<Record<string, unknown>> = {
   },
   'reports.send_statement': {},
   'invoices.standing': { owed: '6500.00', credit: '0.00', invoices: invoices(9) },
+  'invoices.customer_standing': {
+    number: 'CUST-001',
+    name: 'Kamau',
+    owed: '6500.00',
+    credit: '0.00',
+    open: 2,
+  },
   'payments.recent': Array.from({ length: 12 }, (_, index) => ({
     id: String(index),
     receipt: `NLJ7RT61S${index % 10}`,

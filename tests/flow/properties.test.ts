@@ -71,14 +71,21 @@ const answers = fc.record({
     ),
     lines: fc.string({ maxLength: 300 }),
   }),
-  'invoices.standing': fc.record({
-    owed: amount,
-    credit: amount,
-    invoices: fc.array(
-      fc.record({ number: name, left: amount, total: amount, due: fc.constant('2026-02-03') }),
-      { maxLength: 120 },
-    ),
-  }),
+  'invoices.standing': fc.oneof(
+    fc.constant({ refusal: 'no_customer' }),
+    fc.record({
+      owed: amount,
+      credit: amount,
+      invoices: fc.array(
+        fc.record({ number: name, left: amount, total: amount, due: fc.constant('2026-02-03') }),
+        { maxLength: 120 },
+      ),
+    }),
+  ),
+  'invoices.customer_standing': fc.oneof(
+    fc.constant({ refusal: 'unknown' }),
+    fc.record({ number: name, name, owed: amount, credit: amount, open: fc.nat(999) }),
+  ),
   'payments.recent': fc.oneof(
     fc.constant({ refusal: 'none' }),
     fc.array(
