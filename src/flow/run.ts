@@ -3,6 +3,7 @@ import { understand } from './answer.ts';
 import { type AskStep, isSecret, type Step } from './definition.ts';
 import { lastWords, tapsOf, waitingPages, wordsAbove } from './screen.ts';
 import {
+  askedAt,
   itemsOf,
   newSession,
   type Place,
@@ -31,7 +32,8 @@ export function answered(
 ): Turn {
   tell(place, step.name, 'answered');
   const keep = value !== undefined && !isSecret(step);
-  const trail = [...session.trail, { at: step.name, said: session.said }];
+  const { said } = session;
+  const trail = [...session.trail, said ? { at: step.name, said } : step.name];
   if (trail.length > longest_trail) trail.shift();
   const next: Session = {
     ...session,
@@ -72,9 +74,9 @@ export function wrong(place: Place, session: Session, step: AskStep, why: string
 export function refused(place: Place, session: Session, to: string): Turn {
   const step = place.flow.steps.get(to);
   // A refusal that leads back to its question is one more wrong answer to it.
-  const asked = step?.kind === 'ask' && session.trail.some((entry) => entry.at === to);
+  const asked = step?.kind === 'ask' && session.trail.some((it) => askedAt(it) === to);
   if (!asked || isSkipped(place, session, step)) return leave(place, session, to);
-  const index = session.trail.findLastIndex((entry) => entry.at === to);
+  const index = session.trail.findLastIndex((it) => askedAt(it) === to);
   return wrong(place, { ...session, trail: session.trail.slice(0, index) }, step, 'try_again');
 }
 

@@ -41,10 +41,12 @@ export interface Session {
   trail: Asked[];
 }
 
-/** A question that was answered, and what stood above it. */
-export interface Asked {
-  at: string;
-  said?: string[] | undefined;
+/** A question that was answered, with what stood above it where something did. */
+export type Asked = string | { at: string; said?: string[] | undefined };
+
+/** The step of a question that was answered. */
+export function askedAt(asked: Asked): string {
+  return typeof asked === 'string' ? asked : asked.at;
 }
 
 /** A flow that called another, as it is gone on with. */

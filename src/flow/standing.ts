@@ -1,6 +1,6 @@
 import type { Actions } from './action.ts';
 import { type Flow, type Flows, isSecret, type Step } from './definition.ts';
-import type { Context, Place, Session } from './session.ts';
+import { askedAt, type Context, type Place, type Session } from './session.ts';
 
 /** Where a session stands in the files of today, and whether it is still open. */
 
@@ -50,7 +50,9 @@ function movedTo(flow: Flow, session: Session, actions: Actions): Session | unde
   if (needed.some((name) => !(name in values) && !isSecretStep(flow.steps.get(name)))) {
     return undefined;
   }
-  const trail = session.trail.map((it) => ({ at: today(it.at), said: it.said?.map(today) }));
+  const trail = session.trail.map((it) =>
+    typeof it === 'string' ? today(it) : { at: today(it.at), said: it.said?.map(today) },
+  );
   const tries = Object.entries(session.tries ?? {}).map(([name, count]) => [today(name), count]);
   return {
     ...session,
@@ -58,7 +60,7 @@ function movedTo(flow: Flow, session: Session, actions: Actions): Session | unde
     at,
     values,
     said: session.said?.map(today),
-    trail: trail.filter((it) => flow.steps.get(it.at)?.kind === 'ask'),
+    trail: trail.filter((it) => flow.steps.get(askedAt(it))?.kind === 'ask'),
     tries: Object.fromEntries(tries) as Session['tries'],
   };
 }

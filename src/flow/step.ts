@@ -5,8 +5,16 @@ import { nearest } from './guess.ts';
 import { type Command, commandIn, isGreeting } from './navigation.ts';
 import { answered, callerOf, end, refused, run, wait, withoutNote, wrong } from './run.ts';
 import { mayBegin, menu_tag } from './screen.ts';
-import { type Context, type Heard, newSession, type Place, tell } from './session.ts';
-import { type Session, type Turn } from './session.ts';
+import {
+  askedAt,
+  type Context,
+  type Heard,
+  newSession,
+  type Place,
+  type Session,
+  tell,
+  type Turn,
+} from './session.ts';
 import { contentOf, lateness, type Standing, standingOf } from './standing.ts';
 
 export type { Context, Turn } from './session.ts';
@@ -349,12 +357,13 @@ function goBack(standing: Standing, step: AskStep, session_id: string): Turn {
 /** The question before, in this flow or in those that called it. */
 function lastAsked({ place, session }: Standing): (Standing & { step: AskStep }) | undefined {
   const last = session.trail.at(-1);
-  const step = last && place.flow.steps.get(last.at);
+  const step = last === undefined ? undefined : place.flow.steps.get(askedAt(last));
   if (step?.kind !== 'ask') {
     const outer = callerOf(place, session);
     return outer && lastAsked(outer);
   }
   const trail = session.trail.slice(0, -1);
-  const back = { ...withoutNote(session), at: step.name, said: last?.said, trail };
+  const said = typeof last === 'object' ? last.said : undefined;
+  const back = { ...withoutNote(session), at: step.name, said, trail };
   return { place, session: back, step };
 }
