@@ -168,7 +168,8 @@ async function benchHouse({ db }: BenchDatabase): Promise<House> {
     values: { shop: 'Duka', help: '0700000001', paybill: '600000', ussd: '*384*1#' },
     keyed: (purpose, text) => keyedHash(hook_secret, purpose, text),
     sms: true,
-    numbers: { cloud: true, linked: false },
+    numbers: { cloud: true, linked: false, kept_off: { cloud: [], linked: [], sms: [] } },
+    off_ussd: [],
   };
 }
 

@@ -18,10 +18,11 @@ import {
 import { type Finding, verify } from './ledger/verify.ts';
 import { truthCheck } from './mpesa-truth.ts';
 import { registerShortcodes } from './register-shortcodes.ts';
-import { checks, running_checks } from './registry.ts';
+import { checks, running_checks, trades } from './registry.ts';
 import { serve, server_roles, type ServerRole } from './serve.ts';
 import { linkedStatus, linkFromTerminal } from './linked-commands.ts';
 import { listen } from './listen.ts';
+import { keptOff } from './trades.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { openSimulator } from './simulator/simulator.ts';
 
@@ -62,8 +63,10 @@ export const commands: readonly Command[] = [
     name: 'config check',
     summary: 'Checks the configuration file and says what is wrong, line by line.',
     run: async () => {
+      const config = readConfig(process.env);
+      if (config) keptOff(config.channels, trades);
       print(
-        readConfig(process.env)
+        config
           ? 'The configuration is right.'
           : 'There is no configuration file: npm start would run the demo.',
       );

@@ -46,6 +46,7 @@ export function demoConfig(hook_secret: string): Omit<Config, 'environment'> {
     },
     ussd: { code: '*384*123456#' },
     sms: { username: 'demo', api_key: hook_secret, sender: 'DUKA' },
+    channels: {},
     alerts: { digest_above_per_minute: 10 },
     trusted_proxies: [],
     allowed_sources: { daraja: [] },

@@ -11,6 +11,7 @@ import { outboxChecks } from './outbox/checks.ts';
 import { paymentActions } from './payments/actions.ts';
 import { alertChecks, paymentChecks } from './payments/checks.ts';
 import type { Dues } from './payments/due.ts';
+import type { Trade } from './trades.ts';
 import { peopleActions } from './people/actions.ts';
 import { reportActions } from './reports/actions.ts';
 import { statementActions } from './reports/statement.ts';
@@ -19,6 +20,9 @@ import { statementActions } from './reports/statement.ts';
 
 /** What money can pay. Customer credit is the last: it takes what no other does. */
 export const dues: readonly Dues[] = [invoiceDues, creditDues];
+
+/** The trades by the names of their folders, as the configuration calls them. */
+export const trades: readonly Trade[] = [{ name: 'invoices', dues: invoiceDues }];
 
 /** What flows can do. */
 export const actions: Actions = {

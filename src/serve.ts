@@ -22,7 +22,7 @@ import { openChart } from './ledger/accounts.ts';
 import { moneyAccount } from './ledger/chart.ts';
 import { enrol } from './people/enrol.ts';
 import { registerShortcodes } from './register-shortcodes.ts';
-import { actions, dues } from './registry.ts';
+import { actions, dues, trades } from './registry.ts';
 import { type LinkedParts, startLinked } from './linked.ts';
 import { keepLinkedProcess, sayAlive } from './linked-process.ts';
 import { listen } from './listen.ts';
@@ -30,6 +30,7 @@ import { buildServer } from './server.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { openSimulator } from './simulator/simulator.ts';
 import { playgroundRoutes } from './web/playground/routes.ts';
+import { keptOff } from './trades.ts';
 import { startWorker } from './worker.ts';
 
 /** `whatsapp` holds the number that is linked as a device. */
@@ -89,12 +90,18 @@ async function start(settings: Settings, roles: readonly ServerRole[], run: Run)
 
   const flows = await loadFlows(flows_folder, actions);
   await keepContents(db, flows);
+  const off = keptOff(settings.channels, trades);
   const house: House = {
     flows,
     actions,
     values: houseValues(settings),
     sms: settings.sms !== undefined,
-    numbers: { cloud: !!settings.whatsapp, linked: !!settings.whatsapp_linked },
+    numbers: {
+      cloud: !!settings.whatsapp,
+      linked: !!settings.whatsapp_linked,
+      kept_off: { cloud: off.whatsapp_cloud, linked: off.whatsapp_linked, sms: off.sms },
+    },
+    off_ussd: off.ussd,
     keyed: (purpose, text) => keyedHash(settings.secret, purpose, text),
   };
   if (linked_alone) return holdLinked(settings, { database, database_url, house }, stops);

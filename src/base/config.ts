@@ -33,6 +33,12 @@ const Network = z
     'expected an address or a network such as 196.201.214.0/24',
   );
 
+/** By which ways people can be reached, or reach us. */
+export const ways = ['whatsapp_cloud', 'whatsapp_linked', 'ussd', 'sms'] as const;
+export type Way = (typeof ways)[number];
+
+const Way = z.enum(['whatsapp', ...ways]);
+
 const Shortcode = z.strictObject({
   number: z.coerce.string().regex(/^\d{5,7}$/, 'expected 5 to 7 digits'),
   kind: z.enum(['paybill', 'till']),
@@ -89,6 +95,8 @@ const Config = z
         sender: z.string().min(1).max(11).optional(),
       })
       .optional(),
+    /** By trade, the ways on which it may be used; a trade that is not named may be on all. */
+    channels: z.record(z.string(), z.array(Way).min(1, 'expected at least one')).default({}),
     alerts: z
       .strictObject({ digest_above_per_minute: z.int().min(0).max(1000).default(10) })
       .default({ digest_above_per_minute: 10 }),

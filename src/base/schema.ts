@@ -111,6 +111,7 @@ export interface Schema {
     key: string;
     person_id: bigint;
     template: string | null;
+    trade: string | null;
     values: Json;
     words: string | null;
     state: Generated<'waiting' | 'sending' | 'sent' | 'failed' | 'unknown'>;

@@ -131,7 +131,8 @@ async function sendOne(it: Sending, message: Leased, give_up: AbortSignal): Prom
   } catch (error) {
     const outcome = outcomeOf(error);
     const fields = { outbox_id: String(id), attempts, by, error: messageOf(error) };
-    const can_go_by_sms = message.channel === null && message.msisdn !== null && it.house.sms;
+    const can_go_by_sms =
+      message.channel === null && message.msisdn !== null && mayBySms(it, message);
     if (outcome === 'never' && by === 'whatsapp' && can_go_by_sms) {
       return { ...fields, id, outcome: 'by_sms' };
     }
@@ -143,20 +144,27 @@ async function sendOne(it: Sending, message: Leased, give_up: AbortSignal): Prom
 }
 
 /** By which channel this message goes now: WhatsApp where the person has it, else SMS. */
-function wayTo(it: Sending, { channel, whatsapp, msisdn }: Leased) {
+function wayTo(it: Sending, message: Leased) {
+  const { channel, whatsapp, msisdn } = message;
   if (channel !== 'sms' && whatsapp !== null && it.whatsapp) {
     return { by: 'whatsapp', to: whatsapp, send: it.whatsapp } as const;
   }
-  if (channel !== 'whatsapp' && msisdn !== null && it.sms) {
+  if (channel !== 'whatsapp' && msisdn !== null && it.sms && mayBySms(it, message)) {
     return { by: 'sms', to: msisdn, send: it.sms } as const;
   }
   return undefined;
 }
 
-function nobodyThere(it: Sending, { channel, msisdn }: Leased): string {
+function mayBySms({ house }: Sending, { trade }: Leased): boolean {
+  return house.sms && !(trade !== null && house.numbers.kept_off.sms.includes(trade));
+}
+
+function nobodyThere(it: Sending, message: Leased): string {
+  const { channel, msisdn, trade } = message;
   if (channel === 'whatsapp') return 'this person has no WhatsApp address';
   if (msisdn === null) return 'this person has no number';
-  return it.sms ? 'this person has no address' : 'SMS is not set up';
+  if (!it.sms) return 'SMS is not set up';
+  return mayBySms(it, message) ? 'this person has no address' : `${trade} is kept off SMS`;
 }
 
 function outcomeOf(error: unknown): 'later' | 'unsure' | 'never' {

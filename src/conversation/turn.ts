@@ -40,6 +40,8 @@ export interface Heard {
    * otherwise.
    */
   only_looks?: boolean;
+  /** Whether it came by the number that is linked as a device. */
+  linked?: boolean;
   /** The reference of the question that this answers, where it is one that Karani asked. */
   question?: string;
   /** This turn's own name, unique for ever: what makes its actions once-only. */
@@ -163,11 +165,18 @@ function firstTurn(
 
 function contextFor(
   house: House,
-  { channel, question = '' }: Heard,
+  { channel, question = '', linked = false }: Heard,
   { actor, events, now }: { actor: Actor; events: StepEvent[]; now: Date },
 ): Context {
   const values = { ...house.values, question };
-  return { actor, channel, now, values, tell: (event) => events.push(event) };
+  const kept_off = keptOffHere(house, channel, linked);
+  return { actor, channel, now, values, kept_off, tell: (event) => events.push(event) };
+}
+
+function keptOffHere({ numbers, off_ussd }: House, channel: Channel, linked: boolean) {
+  if (channel === 'ussd') return off_ussd;
+  if (channel === 'sms') return numbers.kept_off.sms;
+  return linked ? numbers.kept_off.linked : numbers.kept_off.cloud;
 }
 
 type Outcome = { value: unknown } | { refusal: string };

@@ -113,8 +113,8 @@ async function asPerson(
 }
 
 async function turnOf(tx: Tx, house: House, actor: Actor, message: Message): Promise<Said> {
-  const { key, answers } = message;
-  const heard = { actor, channel: 'whatsapp', key } as const;
+  const { key, answers, linked } = message;
+  const heard = { actor, channel: 'whatsapp', key, linked: linked !== undefined } as const;
   const text = message.text ?? '';
   const meant = await questionMeant(tx, actor, { channel: 'whatsapp', text, answers });
   if (!meant) {

@@ -65,6 +65,7 @@ export function compileFlow(
     start_words,
     title,
     needs: head.needs,
+    folders: foldersIn(steps.values()),
     idle: readIdle(head.idle),
     renamed,
     first,
@@ -72,6 +73,11 @@ export function compileFlow(
     sure: surelySet({ first, steps }),
   };
   return { source, flow, names, whole: steps.size === names.size };
+}
+
+function foldersIn(steps: Iterable<Step>): string[] {
+  const actions = Array.from(steps).flatMap((step) => (step.kind === 'do' ? step.action : []));
+  return Array.from(new Set(actions.map((action) => action.replace(/\..*$/, ''))));
 }
 
 const usual_idle = { ussd: '2m', whatsapp: '24h', sms: '24h' } as const;

@@ -218,6 +218,8 @@ export interface Flow {
   start_words: Readonly<Record<Language, readonly string[]>>;
   title: Text | undefined;
   needs: readonly Role[] | undefined;
+  /** The folders whose actions it runs: what may be kept off a channel. */
+  folders: readonly string[];
   idle: Idle;
   /** What steps of older files are called in this one; undefined when none can be gone on with. */
   renamed: ReadonlyMap<string, string> | undefined;

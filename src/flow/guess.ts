@@ -34,6 +34,7 @@ export function guessFlow(shared: ReadonlyMap<string, Text>): Flow {
     start_words: { en: [], sw: [] },
     title: undefined,
     needs: undefined,
+    folders: [],
     idle: {
       after_ms: { whatsapp: 600_000, ussd: 600_000, sms: 600_000 },
       redial: false,

@@ -1,8 +1,16 @@
 import { createHash } from 'node:crypto';
 import { languages } from './action.ts';
-import type { AskStep } from './definition.ts';
+import type { AskStep, Flow } from './definition.ts';
 import { lastPage, pagesOf } from './render.ts';
-import { type Choices, itemsOf, type Place, type Session, sharedText, viewOf } from './session.ts';
+import {
+  type Choices,
+  type Context,
+  itemsOf,
+  type Place,
+  type Session,
+  sharedText,
+  viewOf,
+} from './session.ts';
 import { fill, type Path, type Text, type View } from './words.ts';
 
 // 98 asks for the next page, so it can be nobody's number.
@@ -45,15 +53,22 @@ export function choicesOf(place: Place, session: Session, step: AskStep): Choice
       return answers.flows.flatMap((name) => {
         const flow = place.flows.flows.get(name);
         const title = flow?.title;
-        if (!flow || !title || !mayBegin(place, flow.needs)) return [];
+        if (!flow || !title || !mayBegin({ ...place, flow })) return [];
         return { id: name, to: undefined, flow: name, label: (view: View) => fill(title, view) };
       });
   }
 }
 
-/** Whether the actor has one of the roles that a flow needs. */
-export function mayBegin({ ctx }: Place, needs: readonly string[] | undefined): boolean {
+/** Whether the actor has one of the roles that the flow needs, and it may be used here. */
+export function mayBegin({ flow, ctx }: Place): boolean {
+  const { needs } = flow;
+  if (isKeptOff(flow, ctx)) return false;
   return !needs || ctx.actor.roles.some((role) => needs.includes(role));
+}
+
+/** Whether the house keeps a flow off this channel. */
+export function isKeptOff({ folders }: Flow, { kept_off }: Context): boolean {
+  return kept_off !== undefined && folders.some((folder) => kept_off.includes(folder));
 }
 
 function itemValue(item: unknown, path: Path): unknown {

@@ -87,6 +87,8 @@ export interface Context {
   actor: Actor;
   channel: Channel;
   now: Date;
+  /** Folders of actions that may not be used on this channel. */
+  kept_off?: readonly string[];
   /** House-wide words for every text: shop, paybill, help, ussd. */
   values?: Record<string, string>;
   /** Hears what happens at each step. */

@@ -4,7 +4,7 @@ import { type AskStep, type Flow, type Flows, isSecret, normal, type Step } from
 import { nearest } from './guess.ts';
 import { type Command, commandIn, isGreeting } from './navigation.ts';
 import { answered, callerOf, end, refused, run, wait, withoutNote, wrong } from './run.ts';
-import { mayBegin, menu_tag } from './screen.ts';
+import { isKeptOff, mayBegin, menu_tag } from './screen.ts';
 import {
   askedAt,
   type Context,
@@ -192,7 +192,8 @@ function start(
   assert(flow, `there is a flow ${name}`);
   const place = { flows, flow, ctx };
   const session = { ...newSession(flow, id, ctx.now), ...more };
-  if (!mayBegin(place, flow.needs)) return end(place, session, 'not_allowed');
+  if (isKeptOff(flow, ctx)) return end(place, session, 'not_here');
+  if (!mayBegin(place)) return end(place, session, 'not_allowed');
   if (ctx.channel === 'sms' && asksSecretsBySms(flow)) return end(place, session, 'not_by_sms');
   return run(place, session, flow.first);
 }
@@ -243,6 +244,7 @@ function closing(flows: Flows, ctx: Context, name: string) {
     start_words: { en: [], sw: [] },
     title: undefined,
     needs: undefined,
+    folders: [],
     idle: { after_ms: { whatsapp: 0, ussd: 0, sms: 0 }, redial: false, way: 'end' },
     renamed: undefined,
     first: '',
@@ -267,7 +269,7 @@ function tappedInMenu(flows: Flows, heard: Heard, ctx: Context): string | undefi
   if (typeof heard === 'string' || heard.type !== 'tap' || heard.at !== menu_tag) return undefined;
   const flow = flows.flows.get(heard.id);
   // What has no place in a menu is no choice of one.
-  return flow?.title && mayBegin({ flows, flow, ctx }, flow.needs) ? flow.name : undefined;
+  return flow?.title && mayBegin({ flows, flow, ctx }) ? flow.name : undefined;
 }
 
 function firstWords(flows: Flows, heard: Heard, id: string, ctx: Context): Turn {
@@ -292,7 +294,7 @@ function firstWords(flows: Flows, heard: Heard, id: string, ctx: Context): Turn 
 function meantBy(flows: Flows, text: string, ctx: Context): string | undefined {
   const open = Array.from(flows.starts).flatMap(([word, name]) => {
     const flow = flows.flows.get(name);
-    return flow && mayBegin({ flows, flow, ctx }, flow.needs) ? [word] : [];
+    return flow && mayBegin({ flows, flow, ctx }) ? [word] : [];
   });
   return nearest(normal(text), open);
 }

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Db, Tx } from '../base/db.ts';
 import { wake } from '../base/jobs.ts';
 import { shownLine } from '../base/text.ts';
-import { type Numbers, onWhatsApp } from './take.ts';
+import { isOff, type Numbers, onWhatsApp } from './take.ts';
 
 /** What became of a message after a provider had taken it. */
 export interface Delivery {
@@ -73,6 +73,7 @@ export async function copyUndelivered(db: Db, numbers: Numbers): Promise<number>
           and ((o.state = 'waiting' and o.error is not null)
             or (w.by_linked and ${leftFor(undelivered_after)}))
           and o.created_at < now() - ${undelivered_after}::interval
+          and not ${isOff(numbers.kept_off.sms)}
           and exists (
             select from addresses a where a.person_id = o.person_id and a.kind = 'msisdn')
         limit 500 for update of o skip locked)
@@ -82,6 +83,7 @@ export async function copyUndelivered(db: Db, numbers: Numbers): Promise<number>
       where id in (
         select id from outbox o
         where state = 'sent' and sent_by = 'whatsapp' and channel is null
+          and not ${isOff(numbers.kept_off.sms)}
           and delivered_at is null and copied_at is null
           and sent_at < now() - ${undelivered_after}::interval
         order by sent_at limit 500

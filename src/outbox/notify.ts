@@ -18,6 +18,8 @@ export type Message = {
   optional?: boolean;
   /** By this channel and no other; otherwise by whichever reaches the person. */
   channel?: 'whatsapp' | 'sms';
+  /** The trade that it is of, or the kind of due: it may be kept off a channel. */
+  trade?: string;
   /** The reference of the question that it asks. */
   question?: string;
 } & (
@@ -33,8 +35,9 @@ export type Message = {
 export async function notify(tx: Tx, messages: Message[]): Promise<void> {
   if (messages.length === 0) return;
   await sql`
-    insert into outbox (key, person_id, template, values, words, channel, choices, question)
-    select m.key, m.person_id, m.template, m.values, m.words, m.channel, m.choices, m.question
+    insert into outbox
+      (key, person_id, template, values, words, channel, choices, question, trade)
+    select m.key, m.person_id, m.template, m.values, m.words, m.channel, m.choices, m.question, m.trade
     from unnest(
       ${messages.map((m) => m.key)}::text[],
       ${messages.map((m) => m.person_id)}::bigint[],
@@ -44,9 +47,10 @@ export async function notify(tx: Tx, messages: Message[]): Promise<void> {
       ${messages.map((m) => m.channel ?? null)}::text[],
       ${messages.map((m) => ('choices' in m && m.choices ? JSON.stringify(m.choices) : null))}::jsonb[],
       ${messages.map((m) => m.question ?? null)}::text[],
-      ${messages.map((m) => m.optional === true)}::boolean[]
+      ${messages.map((m) => m.optional === true)}::boolean[],
+      ${messages.map((m) => m.trade ?? null)}::text[]
     ) with ordinality 
-      as m(key, person_id, template, values, words, channel, choices, question, optional, n)
+      as m(key, person_id, template, values, words, channel, choices, question, optional, trade, n)
     where not (m.optional and exists (
       select from people p where p.id = m.person_id and p.stopped_at is not null))
     order by m.n

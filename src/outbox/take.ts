@@ -23,6 +23,7 @@ export interface Leased {
   values: Record<string, string>;
   words: string | null;
   choices: Choices | null;
+  trade: string | null;
   attempts: number;
 }
 
@@ -32,7 +33,13 @@ export interface Numbers {
   cloud: boolean;
   /** Linked as a device. */
   linked: boolean;
+  /** The trades and kinds of dues of which nothing is said there, nor by SMS. */
+  kept_off: { cloud: readonly string[]; linked: readonly string[]; sms: readonly string[] };
 }
+
+/** Whether a message of the outbox (`o`) is of something that is kept off a way. */
+export const isOff = (kept_off: readonly string[]) =>
+  sql`coalesce(o.trade = any(${kept_off}::text[]), false)`;
 
 /** Whose messages are asked for: of the linked number, or all the others. */
 export type Sender = 'linked' | 'others';
@@ -45,17 +52,18 @@ const window = '23 hours 50 minutes';
  * Where a message of the outbox (`o`) goes on WhatsApp, as `w`: to the account that its person last
  * wrote from, by the number that they wrote to. The linked number writes to nobody first.
  */
-export const onWhatsApp = ({ cloud, linked }: Numbers) => sql`
+export const onWhatsApp = ({ cloud, linked, kept_off }: Numbers) => sql`
   left join lateral (
     select case when a.by_linked then a.linked_chat else a.value end as value, a.heard_at,
            a.by_linked
     from (
       select id, value, heard_at, linked_chat,
-             ${linked}::boolean and linked_chat is not null
-               and (heard_by = 'linked' or not ${cloud}::boolean) as by_linked
+             ${linked}::boolean and linked_chat is not null and not ${isOff(kept_off.linked)}
+               and (heard_by = 'linked' or not ${cloud}::boolean or ${isOff(kept_off.cloud)})
+               as by_linked
       from addresses
       where person_id = o.person_id and kind = 'whatsapp' and o.channel is distinct from 'sms') a
-    where a.by_linked or ${cloud}::boolean
+    where a.by_linked or (${cloud}::boolean and not ${isOff(kept_off.cloud)})
     -- An id that was replaced by another is not read any more.
     order by a.heard_at desc nulls last, a.id limit 1) w on true`;
 
@@ -102,7 +110,7 @@ export async function leaseMessages(
       returning o.*, due.whatsapp, due.heard_at
     )
     select l.id, l.person_id, p.name, p.language, l.channel, l.template, l.values, l.words,
-           l.choices, l.attempts, l.whatsapp,
+           l.choices, l.trade, l.attempts, l.whatsapp,
            coalesce(l.heard_at > now() - ${window}::interval, false) as warm,
            (select a.value from addresses a where a.person_id = p.id and a.kind = 'msisdn'
             order by a.id limit 1) as msisdn

@@ -137,7 +137,9 @@ function thanks(it: Allocated): Message[] {
   }
   if (owner_id !== null) {
     const template = ownersTemplate(paid);
-    messages.push({ key: `payment:${payment.id}:owner`, person_id: owner_id, template, values });
+    const key = `payment:${payment.id}:owner`;
+    const trade = decision.parts.find((part) => part.due.kind !== 'credit')?.due.kind;
+    messages.push({ key, person_id: owner_id, template, values, ...(trade ? { trade } : {}) });
   }
   return messages;
 }

@@ -12,14 +12,14 @@ import { freeLinked, leaseMessages } from '../../src/outbox/take.ts';
 import { openDatabase } from '../../src/base/db.ts';
 import { flows_folder } from '../../src/serve.ts';
 import { confirmation } from '../helpers/confirmation.ts';
-import { type House, openHouse } from '../helpers/house.ts';
+import { cloud_alone, type House, openHouse } from '../helpers/house.ts';
 
 // What is written to the linked number, and what leaves by it: everything but the socket.
 
 const kamau = '254700000004';
 const wanjiru = '254700000001';
 const otieno = '254700000002';
-const numbers = { cloud: false, linked: true };
+const numbers = { ...cloud_alone, cloud: false, linked: true };
 
 let house: House;
 let database: ReturnType<typeof openDatabase>;

@@ -22,7 +22,7 @@ function asked(type: AskType, min?: string, max?: string) {
   };
   const flow: Flow = {
     ...{ name: 'f', content: '', hash: 'h', start_words: { en: [], sw: [] }, title: undefined },
-    ...{ needs: undefined, renamed: undefined, sure: new Map() },
+    ...{ needs: undefined, folders: [], renamed: undefined, sure: new Map() },
     idle: { after_ms: { whatsapp: 0, ussd: 0, sms: 0 }, redial: false, way: 'end' },
     ...{ first: 'q', steps: new Map([['q', step]]) },
   };

@@ -22,7 +22,11 @@ import { money_accounts } from './confirmation.ts';
 import { freshDatabase } from './database.ts';
 
 /** Only a number on Meta's Cloud API, as in the demo. */
-export const cloud_alone = { cloud: true, linked: false };
+export const cloud_alone = {
+  cloud: true,
+  linked: false,
+  kept_off: { cloud: [] as string[], linked: [] as string[], sms: [] as string[] },
+};
 
 /** What leases whatever is due there. */
 export const anybodys = { after: 0n, sender: 'others', numbers: cloud_alone } as const;
@@ -87,6 +91,7 @@ export async function openHouse(
     keyed,
     sms: true,
     numbers: cloud_alone,
+    off_ussd: [],
   };
   const app = buildServer({ settings, database, house: conversations });
   const listening = await listen(app, '127.0.0.1', 0);

@@ -100,7 +100,8 @@ export async function eventually<T>(
   for (;;) {
     const answer = await ask().catch((error: unknown) => error as T);
     if (right(answer)) return answer;
-    if (Date.now() > until) throw new Error(`Still ${JSON.stringify(answer)}`);
+    if (Date.now() > until)
+      throw new Error(`Still ${answer instanceof Error ? answer.message : JSON.stringify(answer)}`);
     await new Promise((done) => setTimeout(done, 50));
   }
 }

@@ -29,8 +29,8 @@ export const channels: Guard[] = [
   {
     guard: 'an answer in a chat does not go by SMS',
     file: 'src/conversation/send.ts',
-    remove: 'const can_go_by_sms = message.channel === null && ',
-    put: 'const can_go_by_sms = ',
+    remove: 'message.channel === null && message.msisdn !== null && mayBySms',
+    put: 'message.msisdn !== null && mayBySms',
     test: 'tests/conversation/sms.test.ts',
     name: 'what WhatsApp will not take goes by SMS, and an answer in a chat does not',
   },
@@ -160,5 +160,13 @@ export const channels: Guard[] = [
     put: 'return true ? body :',
     test: 'tests/conversation/secrets.test.ts',
     name: 'a PIN that nobody asked for is in no row, no log and no figure, on whatever channel it came',
+  },
+  {
+    guard: 'a trade is kept off the channels that the configuration leaves out',
+    file: 'src/flow/screen.ts',
+    remove: 'return kept_off !== undefined && folders.some(',
+    put: 'return false && folders.some(',
+    test: 'tests/conversation/trades.test.ts',
+    name: 'what is kept off a channel is not in its menu, and begins there with no word',
   },
 ];

@@ -79,8 +79,8 @@ export const linked: Guard[] = [
   {
     guard: 'the linked number writes to nobody first',
     file: 'src/outbox/take.ts',
-    remove: 'and linked_chat is not null\n',
-    put: '\n',
+    remove: 'and linked_chat is not null and not',
+    put: 'and not',
     test: chats,
     name: 'who has not written there is told by SMS, and from then on in that chat',
   },
