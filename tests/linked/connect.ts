@@ -1,6 +1,7 @@
+import * as baileys from '@whiskeysockets/baileys';
 import type { BinaryNode, WASocket } from '@whiskeysockets/baileys';
 import { onTestFinished } from 'vitest';
-import { loadBaileys } from '../../src/channels/whatsapp-linked/baileys.ts';
+import { loadBaileys, quiet_log } from '../../src/channels/whatsapp-linked/baileys.ts';
 import {
   keepConnected,
   type Line,
@@ -50,14 +51,18 @@ export async function connect(
     ...change
   }: Partial<Linked> & { keys?: ReturnType<typeof keyStore>; wish?: Wish } = {},
 ) {
-  const baileys = await loadBaileys();
+  await loadBaileys();
   const sockets: WASocket[] = [];
   let muted = false;
+  let left = 0;
   const makeWASocket: typeof baileys.makeWASocket = (config) => {
     const sock = baileys.makeWASocket(config);
     const { socket } = sock.ws as unknown as { socket: { send: (...args: unknown[]) => void } };
     const send = socket.send.bind(socket);
-    socket.send = (...args) => (muted ? undefined : send(...args));
+    socket.send = (...args) => {
+      left += 1;
+      if (!muted) send(...args);
+    };
     sockets.push(sock);
     return sock;
   };
@@ -112,5 +117,56 @@ export async function connect(
     heard,
     reported,
     sockets,
+    /** How much has left so far, muted or not. */
+    left: () => left,
+  };
+}
+
+/** A phone that writes to whoever has these keys, encrypted as WhatsApp does. */
+export async function encryptingPhone(keys: ReturnType<typeof keyStore>) {
+  const { addTransactionCapability, BufferJSON, Curve, DEFAULT_CONNECTION_CONFIG } = baileys;
+  const { encodeWAMessage, generateSignalPubKey, initAuthCreds } = baileys;
+  const device = JSON.parse((await keys.readCredentials()) ?? '', BufferJSON.reviver) as ReturnType<
+    typeof initAuthCreds
+  >;
+  const pre_key = Curve.generateKeyPair();
+  const value = JSON.stringify(pre_key, BufferJSON.replacer);
+  await keys.write([{ type: 'pre-key', id: '1', value }]);
+  const own = new Map<string, unknown>();
+  const store: baileys.SignalKeyStore = {
+    get: async (type, ids) =>
+      Object.fromEntries(
+        ids.flatMap((id) => (own.has(`${type} ${id}`) ? [[id, own.get(`${type} ${id}`)]] : [])),
+      ) as never,
+    set: async (changes) => {
+      for (const [type, values] of Object.entries(changes)) {
+        for (const [id, kept] of Object.entries(values)) own.set(`${type} ${id}`, kept);
+      }
+    },
+  };
+  const options = { maxCommitRetries: 1, delayBetweenTriesMs: 0 };
+  const auth = {
+    creds: initAuthCreds(),
+    keys: addTransactionCapability(store, quiet_log, options),
+  };
+  const phone = DEFAULT_CONNECTION_CONFIG.makeSignalRepository(auth, quiet_log);
+  const to = `${own_number}@s.whatsapp.net`;
+  const { keyId, keyPair, signature } = device.signedPreKey;
+  await phone.injectE2ESession({
+    jid: to,
+    session: {
+      registrationId: device.registrationId,
+      identityKey: generateSignalPubKey(device.signedIdentityKey.public),
+      signedPreKey: { keyId, publicKey: generateSignalPubKey(keyPair.public), signature },
+      preKey: { keyId: 1, publicKey: generateSignalPubKey(pre_key.public) },
+    },
+  });
+  return {
+    /** The words as they are on their way. */
+    says: async (text: string): Promise<BinaryNode> => {
+      const data = encodeWAMessage({ conversation: text });
+      const { type, ciphertext } = await phone.encryptMessage({ jid: to, data });
+      return { tag: 'enc', attrs: { v: '2', type }, content: ciphertext };
+    },
   };
 }
