@@ -1,6 +1,6 @@
 import type { Db } from '../base/db.ts';
-import type { LinkedMessage, LinkedStatus } from '../channels/whatsapp-linked/payloads.ts';
-import type { Keep } from '../inbox/keep.ts';
+import { LinkedMessage, type LinkedStatus } from '../channels/whatsapp-linked/payloads.ts';
+import { type Keep, keepRejected } from '../inbox/keep.ts';
 import { knownAs } from '../people/whatsapp-ids.ts';
 import { isDone } from './handoff.ts';
 import type { House } from './house.ts';
@@ -25,6 +25,13 @@ export async function keepMessage(
   const from = (await knownAs(db, heard)) ?? heard.chat;
   const message: LinkedMessage = { ...heard, from, text: textToKeep(heard) };
   const body = JSON.stringify(message);
+  // What reads as nothing that we know would come again for ever if it were let go of.
+  if (!LinkedMessage.safeParse(JSON.parse(body)).success) {
+    const head = Buffer.from(JSON.stringify({ ...message, text: null }));
+    const reason = 'not such a message';
+    await keepRejected(db, { source: 'whatsapp_linked', reason, body: head, from_ip: null });
+    return;
+  }
   const arrived = { source: 'whatsapp_linked', body, from_ip: null } as const;
   const to_keep = message.from_me ? body : await takeSecretAnswers(db, house, arrived);
   if (to_keep !== undefined) await keep({ ...arrived, subject: from, body: to_keep });

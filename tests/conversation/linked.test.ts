@@ -209,6 +209,17 @@ test('what waited for hours at WhatsApp does nothing, and its words are not kept
   expect(person.language).toBe('en');
 });
 
+test('what reads as no message is kept aside without its words, and holds nothing up', async () => {
+  await keepMessage(doors(), messageFrom(kamau, '739164', { timestamp: NaN }));
+  await takeTurns(house.db, house.conversations);
+  expect(await waiting()).toEqual([]);
+  const rejected = await house.db.selectFrom('inbox_rejected').selectAll().execute();
+  expect(rejected.map((it) => [it.source, it.reason])).toEqual([
+    ['whatsapp_linked', 'not such a message'],
+  ]);
+  expect(rejected[0]?.head.toString()).not.toContain('739164');
+});
+
 test('a PIN on the linked number is in no row', async () => {
   await writes(kamau, '739164');
   await writes('99887766554433@lid', ' 739164 ');

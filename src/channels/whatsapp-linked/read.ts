@@ -29,7 +29,7 @@ export function readMessage(
   const said = content && contentOf(content, key.id);
   if (!said) return undefined;
   const ids = [chat, alternative];
-  const at_s = Number(message.messageTimestamp ?? now_s);
+  const at_s = baileys.toNumber(message.messageTimestamp) || Math.floor(now_s);
   return {
     id: key.id,
     chat,
