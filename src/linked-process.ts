@@ -13,6 +13,7 @@ const cli = fileURLToPath(new URL('./cli.ts', import.meta.url));
 const alive_every_ms = 2_000;
 const longest_silence_ms = 30_000;
 const longest_wait_ms = 30_000;
+const longest_stop_ms = 5_000;
 
 /** Runs it, and again whenever it ends or says nothing for half a minute. */
 export function keepLinkedProcess(env: NodeJS.ProcessEnv): { stop: () => Promise<void> } {
@@ -41,7 +42,9 @@ export function keepLinkedProcess(env: NodeJS.ProcessEnv): { stop: () => Promise
     stop: async () => {
       stopping.abort();
       child?.kill('SIGTERM');
+      const too_long = setTimeout(() => child?.kill('SIGKILL'), longest_stop_ms);
       await running;
+      clearTimeout(too_long);
     },
   };
 }

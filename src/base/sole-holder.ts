@@ -41,6 +41,8 @@ async function tryToHold(url: string, number: number): Promise<Held | undefined>
     application_name: 'karani sole holder',
     connectionTimeoutMillis: longest_silence_ms,
     keepAlive: true,
+    // One that is frozen asks nothing any more, and lets go.
+    options: '-c idle_session_timeout=15000',
   });
   const gone = new AbortController();
   client.on('error', () => gone.abort());

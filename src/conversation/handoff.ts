@@ -149,11 +149,9 @@ export async function answeredOnPhone(
   { actor, key, text }: { actor: Actor; key: string; text: string },
 ): Promise<void> {
   if (isDone(text)) return giveBack(tx, house, actor, key);
-  const { rows } = await sql`
-    select from handoffs where person_id = ${actor.id} and until > now() and given_back_at is null
-  `.execute(tx);
+  const told_before = await isHandedOver(tx, actor);
   await takeOver(tx, actor.id, 'whatsapp', true);
-  if (rows.length > 0) return;
+  if (told_before) return;
   const values = await whoIs(tx, actor);
   await tellAdmins(tx, (admin) => ({
     key: `person_taken:${key}:${admin}`,
@@ -161,6 +159,14 @@ export async function answeredOnPhone(
     template: 'person_taken',
     values,
   }));
+}
+
+/** Whether a person of the house answers this person now. */
+export async function isHandedOver(tx: Tx, { id }: Actor): Promise<boolean> {
+  const { rows } = await sql`
+    select from handoffs where person_id = ${id} and until > now() and given_back_at is null
+  `.execute(tx);
+  return rows.length > 0;
 }
 
 async function giveBack(tx: Tx, house: House, person: Actor, key: string): Promise<void> {

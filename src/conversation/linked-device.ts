@@ -23,7 +23,7 @@ export class TakenOver extends Error {
 /** Takes the number over: whoever had it before writes nothing any more. Returns its fence. */
 export async function takeOver(db: Db): Promise<bigint> {
   const { rows } = await sql<{ fence: bigint }>`
-    update linked_device set fence = fence + 1 returning fence
+    update linked_device set fence = fence + 1, offer = null returning fence
   `.execute(db);
   return rows[0]?.fence ?? 0n;
 }
@@ -114,7 +114,7 @@ export async function deviceStanding(db: Db, seal: Seal): Promise<DeviceStanding
         'held',
       ),
     )
-    .select(sql<boolean>`wanted_at is not null`.as('wanted'))
+    .select(sql<boolean>`coalesce(wanted_at > now() - interval '10 minutes', false)`.as('wanted'))
     .executeTakeFirstOrThrow();
   const offer = row.offer && (JSON.parse(seal.open(row.offer, 'offer')) as Offer);
   return { ...row, offer };
@@ -127,7 +127,8 @@ export async function setStanding(
   { state, why = null }: { state: LinkedState; why?: string | null | undefined },
 ): Promise<void> {
   await sql`
-    update linked_device set state = ${state}, why = ${why}, changed_at = now()
+    update linked_device set state = ${state}, why = ${why}, changed_at = now(),
+      wanted_at = case when ${state} <> 'open' then wanted_at end
     where fence = ${fence}
   `.execute(db);
 }
@@ -153,7 +154,7 @@ export async function wantLink(db: Db, by_code: boolean): Promise<void> {
 export async function takeWish(db: Db, fence: bigint): Promise<{ by_code: boolean } | undefined> {
   const { rows } = await sql<{ by_code: boolean }>`
     update linked_device set wanted_at = null, state = 'connecting', why = null, changed_at = now()
-    where fence = ${fence} and wanted_at is not null
+    where fence = ${fence} and wanted_at > now() - interval '10 minutes'
     returning by_code
   `.execute(db);
   return rows[0];

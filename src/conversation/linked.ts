@@ -1,4 +1,6 @@
-import type { Db } from '../base/db.ts';
+import { type Db, isAway } from '../base/db.ts';
+import { messageOf } from '../base/errors.ts';
+import { log } from '../base/log.ts';
 import { LinkedMessage, type LinkedStatus } from '../channels/whatsapp-linked/payloads.ts';
 import { type Keep, keepRejected } from '../inbox/keep.ts';
 import { knownAs } from '../people/whatsapp-ids.ts';
@@ -13,26 +15,42 @@ export interface LinkedDoors {
   keep: Keep;
 }
 
+const most_tries = 3;
+
 /**
  * Keeps a message; resolves once that is committed. What people of the house write from the phone
  * itself is theirs alone, and so is what waited for too long to be an answer: only that it came is
- * kept.
+ * kept. Throws when the database is away. What cannot be kept although it is there is kept aside:
+ * let go of, it would come again for ever and hold up all others.
  */
 export async function keepMessage(
+  doors: LinkedDoors,
+  heard: Omit<LinkedMessage, 'from'>,
+): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await keepOnce(doors, heard);
+    } catch (error) {
+      if (isAway(error)) throw error;
+      if (tries < most_tries) continue;
+      log.error({ id: heard.id, error: messageOf(error) }, 'a message could not be kept');
+      const body = Buffer.from(JSON.stringify({ ...heard, text: null }));
+      const reason = 'it could not be kept';
+      return void (await keepRejected(doors.db, { ...nowhere, reason, body }));
+    }
+  }
+}
+
+const nowhere = { source: 'whatsapp_linked', from_ip: null } as const;
+
+async function keepOnce(
   { db, house, keep }: LinkedDoors,
   heard: Omit<LinkedMessage, 'from'>,
 ): Promise<void> {
   const from = (await knownAs(db, heard)) ?? heard.chat;
-  const message: LinkedMessage = { ...heard, from, text: textToKeep(heard) };
+  const message = LinkedMessage.parse({ ...heard, from, text: textToKeep(heard) });
   const body = JSON.stringify(message);
-  // What reads as nothing that we know would come again for ever if it were let go of.
-  if (!LinkedMessage.safeParse(JSON.parse(body)).success) {
-    const head = Buffer.from(JSON.stringify({ ...message, text: null }));
-    const reason = 'not such a message';
-    await keepRejected(db, { source: 'whatsapp_linked', reason, body: head, from_ip: null });
-    return;
-  }
-  const arrived = { source: 'whatsapp_linked', body, from_ip: null } as const;
+  const arrived = { ...nowhere, body };
   const to_keep = message.from_me ? body : await takeSecretAnswers(db, house, arrived);
   if (to_keep !== undefined) await keep({ ...arrived, subject: from, body: to_keep });
 }

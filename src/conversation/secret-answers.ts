@@ -31,7 +31,7 @@ export async function takeSecretAnswers(
 ): Promise<string | undefined> {
   const messages = sources[source](body);
   const suspect = messages.filter((m) => like_a_secret.test(m.text ?? ''));
-  if (suspect.length > 0) await finishEarlierTurns(db, house, source);
+  if (suspect.length > 0) await finishEarlierTurns(db, house, source, suspect);
   const { answered, awaited, typing, answering } = await lookAhead(db, messages);
   if (messages.length > 0 && answered.size === messages.length) return undefined;
   // Beside others, it may answer what one of those leads to, or be one that was answered before.
@@ -62,12 +62,19 @@ export async function takeSecretAnswers(
 
 // What was written just before may be what leads to the question: it is answered first, and what
 // another process is answering this moment is waited for.
-async function finishEarlierTurns(db: Db, house: House, source: Source): Promise<void> {
+async function finishEarlierTurns(
+  db: Db,
+  house: House,
+  source: Source,
+  messages: Message[],
+): Promise<void> {
+  const earlier = sql`
+    select 1 from inbox where state = 'new' and source = ${source} and due_at <= now()
+      and (subject is null or subject = any(${messages.map((m) => m.from)}::text[]))`;
+  if ((await earlier.execute(db)).rows.length === 0) return;
   const until = clock.now().getTime() + longest_wait_ms;
   await takeTurns(db, house, () => clock.now().getTime() < until);
-  await sql`
-    select 1 from inbox where state = 'new' and source = ${source} and due_at <= now() for share
-  `.execute(db);
+  await sql`${earlier} for share`.execute(db);
 }
 
 type Ahead = 'answered' | 'awaited' | 'typing' | 'answering';

@@ -1,3 +1,4 @@
+import { clock } from '../base/clock.ts';
 import type { Db, Tx } from '../base/db.ts';
 import { readTap } from '../channels/whatsapp-cloud/content.ts';
 import {
@@ -13,7 +14,7 @@ import { drainInbox, type Kept } from '../inbox/take.ts';
 import { type Choices, notify } from '../outbox/notify.ts';
 import { lockPersonAt } from '../people/find.ts';
 import { knownAs, learnIds } from '../people/whatsapp-ids.ts';
-import { answerAsPerson, answeredOnPhone } from './handoff.ts';
+import { answerAsPerson, answeredOnPhone, isHandedOver } from './handoff.ts';
 import { type House, wordsFor } from './house.ts';
 import { questionMeant, questionOver } from './questions.ts';
 import { claimTurn, type Said, takeTurn } from './turn.ts';
@@ -75,7 +76,7 @@ export async function answerAll(
 ): Promise<void> {
   for (const message of messages) {
     const { key, linked } = message;
-    if (linked) await learnIds(tx, linked);
+    if (linked && !linked.from_me) await learnIds(tx, linked);
     const from = (linked && (await knownAs(tx, linked))) ?? message.from;
     const actor = await lockPersonAt(tx, 'whatsapp', from, message.name);
     const heard = linked?.from_me ? undefined : { kind: 'whatsapp' as const, from, linked };
@@ -83,14 +84,20 @@ export async function answerAll(
     const said = await saidTo(tx, house, actor, message);
     if (said.silent) continue;
     const { words, choices, person_id = actor.id } = said;
-    await notify(tx, [{ key: `turn:${key}`, person_id, words, choices, channel: 'whatsapp' }]);
+    const told = linked?.stale ? `were_away:${actor.id}:${thisHour()}` : `turn:${key}`;
+    await notify(tx, [{ key: told, person_id, words, choices, channel: 'whatsapp' }]);
   }
 }
+
+// However much was written while nobody read it, that is said once.
+const thisHour = () => Math.floor(clock.now().getTime() / 3_600_000);
 
 const silent: Said = { words: '', over: true, silent: true };
 
 async function saidTo(tx: Tx, house: House, actor: Actor, message: Message): Promise<Said> {
   const { key, linked } = message;
+  // What was typed on the phone hours ago takes over nothing now.
+  if (linked?.stale && (linked.from_me || (await isHandedOver(tx, actor)))) return silent;
   if (linked?.from_me) {
     await answeredOnPhone(tx, house, { actor, key, text: message.text ?? '' });
     return silent;

@@ -63,15 +63,16 @@ export const onWhatsApp = ({ cloud, linked, kept_off }: Numbers) => sql`
                as by_linked
       from addresses
       where person_id = o.person_id and kind = 'whatsapp' and o.channel is distinct from 'sms') a
-    where a.by_linked or (${cloud}::boolean and not ${isOff(kept_off.cloud)})
+    where a.by_linked
+       or (${cloud}::boolean and not ${isOff(kept_off.cloud)} and a.value not like '%@lid')
     -- An id that was replaced by another is not read any more.
     order by a.heard_at desc nulls last, a.id limit 1) w on true`;
 
 /**
- * Leases the oldest due message of each of up to `count` persons, those after a person's id: who
- * asks goes round, so that nobody waits for ever behind people who are written to all the time. A
- * person never has two in flight, so messages arrive in order and a crash at the wrong instant
- * repeats one at most.
+ * Leases this sender's oldest due message of each of up to `count` persons, those after a person's
+ * id: who asks goes round, so that nobody waits for ever behind people who are written to all the
+ * time. A person never has two in flight, so messages arrive in order and a crash at the wrong
+ * instant repeats one at most.
  */
 export async function leaseMessages(
   db: Db,
@@ -89,12 +90,18 @@ export async function leaseMessages(
         select person_id, id from outbox
         where state in ('waiting', 'sending') and person_id > next.person_id
         order by person_id, id limit 1) following
+    ), first as (
+      -- Of each sender's: what waits for the linked number holds up no SMS.
+      select mine.* from next, lateral (
+        select o.id, w.value as whatsapp, w.heard_at from outbox o ${onWhatsApp(it.numbers)}
+        where o.person_id = next.person_id and o.state in ('waiting', 'sending')
+          and coalesce(w.by_linked, false) = ${it.sender === 'linked'}
+        order by o.id limit 1) mine
     ), due as (
-      select o.id, w.value as whatsapp, w.heard_at
-      from next join outbox o using (id) ${onWhatsApp(it.numbers)}
+      select o.id, first.whatsapp, first.heard_at
+      from first join outbox o using (id)
       where ((o.state = 'waiting' and o.due_at <= now())
           or (o.state = 'sending' and o.lease_until < now() and o.sent_by is distinct from 'sms'))
-        and coalesce(w.by_linked, false) = ${it.sender === 'linked'}
         -- One with a lower number may have been committed after the one that is in flight.
         and not exists (
           select from outbox other

@@ -33,6 +33,8 @@ export async function enrol(tx: Tx, people: Enrolment[]): Promise<bigint[]> {
          or not exists (select from addresses where person_id = ${id} and kind = 'whatsapp')
       on conflict (kind, value) do update set person_id = excluded.person_id
       where addresses.kind = 'whatsapp'
+        -- One that was found to be another account by now has to prove itself.
+        and addresses.verified_at is not null
         and not exists (select from roles r where r.person_id = addresses.person_id)
     `.execute(tx);
     await sql`

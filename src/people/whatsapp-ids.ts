@@ -13,18 +13,16 @@ export interface WhatsAppIds {
   lid: string | null;
 }
 
-/** The address under which an account is known, or would be. */
+/**
+ * The address under which an account is known: by its number, or by its id where the number has
+ * not been seen yet; or under which it would be.
+ */
 export async function knownAs(db: Db, { number, lid }: WhatsAppIds): Promise<string | undefined> {
-  if (number !== null) return number;
-  if (lid === null) return undefined;
-  const row = await db
-    .selectFrom('addresses')
-    .select('value')
-    .where('kind', '=', 'whatsapp')
-    .where('lid', '=', lid)
-    .orderBy('id')
-    .executeTakeFirst();
-  return row?.value ?? lid;
+  const { rows } = await sql<{ value: string }>`
+    select value from addresses where kind = 'whatsapp' and (value = ${number} or lid = ${lid})
+    order by value = ${number} desc nulls last, id limit 1
+  `.execute(db);
+  return rows[0]?.value ?? number ?? lid ?? undefined;
 }
 
 interface Row {
@@ -61,7 +59,12 @@ export async function learnIds(tx: Tx, { number, lid }: WhatsAppIds): Promise<vo
     await sql`update addresses set value = ${number}, lid = ${lid} where id = ${by_lid.id}`.execute(
       tx,
     );
-  } else if (by_lid && by_number && (by_lid.stranger || by_number.stranger)) {
+  } else if (by_lid && by_number) {
+    // Two whom we know: whose the id is, is certain; the number alone was never tied to an account.
+    if (!by_lid.stranger && !by_number.stranger) {
+      await anotherAccount(tx, by_number, { number, lid });
+      by_number.stranger = true;
+    }
     await becomeOne(tx, by_number, by_lid);
   }
   await sql`
@@ -73,7 +76,8 @@ async function anotherAccount(tx: Tx, row: Row, { number, lid }: WhatsAppIds): P
   const { person_id } = row;
   const stranger = await makeStranger(tx, person_id);
   await sql`
-    update addresses set person_id = ${stranger}, linked_chat = null, heard_at = null, heard_by = null
+    update addresses set person_id = ${stranger}, verified_at = null,
+      linked_chat = null, heard_at = null, heard_by = null
     where id = ${row.id}
   `.execute(tx);
   row.person_id = stranger;

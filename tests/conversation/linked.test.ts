@@ -9,7 +9,8 @@ import { loadMessages } from '../../src/flow/messages.ts';
 import { keeper } from '../../src/inbox/keep.ts';
 import { copyUndelivered, giveUpUnsent } from '../../src/outbox/delivery.ts';
 import { freeLinked, leaseMessages } from '../../src/outbox/take.ts';
-import { openDatabase } from '../../src/base/db.ts';
+import { inTransaction, openDatabase } from '../../src/base/db.ts';
+import { enrol } from '../../src/people/enrol.ts';
 import { flows_folder } from '../../src/serve.ts';
 import { confirmation } from '../helpers/confirmation.ts';
 import { cloud_alone, type House, openHouse } from '../helpers/house.ts';
@@ -171,6 +172,17 @@ test('what the linked number was not there to send for a day is given up', async
   ]);
 });
 
+test('what waits for the linked number holds up no SMS', async () => {
+  await writes(kamau, 'menu');
+  await sql`
+    insert into outbox (key, person_id, words, channel)
+    select 'by-sms', person_id, 'by SMS', 'sms' from addresses where value = ${kamau} limit 1
+  `.execute(house.db);
+  const lease = (sender: 'others' | 'linked') =>
+    leaseMessages(house.db, { count: 5, after: 0n, sender, numbers });
+  expect((await lease('others')).map((it) => it.words)).toEqual(['by SMS']);
+});
+
 test('who takes the number over sends at once what the one before was sending', async () => {
   await writes(kamau, 'menu');
   const lease = () => leaseMessages(house.db, { count: 5, after: 0n, sender: 'linked', numbers });
@@ -201,6 +213,11 @@ test('what waited for hours at WhatsApp does nothing, and its words are not kept
   await writes(kamau, 'language');
   const answers = await writes(kamau, '2', { stale: true });
   expect(answers.at(-1)).toMatch(/^We were away when you wrote/);
+  expect(await writes(kamau, '2', { stale: true })).toEqual(answers);
+  // Nor does what was typed on the phone then take the chat over now, or give it back.
+  await writes(kamau, 'I will call you', { stale: true, from_me: true });
+  await writes(kamau, 'DONE', { stale: true, from_me: true });
+  expect(await waiting()).toEqual(answers);
   const person = await house.db
     .selectFrom('people')
     .select('language')
@@ -215,7 +232,7 @@ test('what reads as no message is kept aside without its words, and holds nothin
   expect(await waiting()).toEqual([]);
   const rejected = await house.db.selectFrom('inbox_rejected').selectAll().execute();
   expect(rejected.map((it) => [it.source, it.reason])).toEqual([
-    ['whatsapp_linked', 'not such a message'],
+    ['whatsapp_linked', 'it could not be kept'],
   ]);
   expect(rejected[0]?.head.toString()).not.toContain('739164');
 });
@@ -284,4 +301,40 @@ test('a WhatsApp that shows no number proves one by dialling, and is that person
   expect(asked).toMatch(/^CON Is the WhatsApp Kamau yours\?/);
   await house.keys(kamau, 'ATUid_lid', '2');
   expect((await writes(lid, 'menu', named)).at(-1)).toMatch(/^Hello Kamau/);
+});
+
+test('a new id behind an admin’s number is a stranger after a restart too', async () => {
+  await writes(wanjiru, 'today', { chat: '71@lid', lid: '7100000@lid' });
+  expect((await waiting()).at(-1)).toBe('No payment has come in today yet.');
+  const other = { chat: '72@lid', lid: '7200000@lid' };
+  expect((await writes(wanjiru, 'today', other)).at(-1)).toMatch(
+    /This is not open for your number/,
+  );
+  await inTransaction(house.db, (tx) => enrol(tx, [{ msisdn: wanjiru, roles: ['admin'] }]));
+  expect((await writes(wanjiru, 'today', other)).at(-1)).toMatch(
+    /This is not open for your number/,
+  );
+});
+
+test('a number and an id of two whom we know: the id is certain', async () => {
+  const lid = '77001122334455@lid';
+  const named = { name: 'Mwangi' };
+  await writes(kamau, 'menu', { lid: null });
+  await writes(lid, 'link', named);
+  await writes(lid, '0700000005', named);
+  await writes(lid, '2', named);
+  await house.keys('254700000005', 'ATUid_both', '');
+  await house.keys('254700000005', 'ATUid_both', '2');
+  const both = { chat: lid, number: kamau, lid };
+  expect((await writes(kamau, 'balance', both)).at(-1)).toMatch(/This is not open for your number/);
+  expect((await writes(lid, 'balance', { chat: lid })).at(-1)).toMatch(
+    /This is not open for your number/,
+  );
+});
+
+test('what we typed ourselves teaches nothing about whose a number is', async () => {
+  await writes(kamau, 'menu', { lid: '7100000@lid' });
+  await writes(kamau, 'hello', { from_me: true, lid: '7200000@lid' });
+  await writes(kamau, 'DONE', { from_me: true, lid: '7200000@lid' });
+  expect((await writes(kamau, 'menu', { lid: '7100000@lid' })).at(-1)).toMatch(/^Hello Kamau/);
 });

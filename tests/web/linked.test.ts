@@ -75,6 +75,7 @@ test('who asks there is offered a QR code, or a code to type', async () => {
   const fence = await stands('linking', undefined, { code: 'ABCD2345' });
   expect(await takeWish(house.db, fence)).toEqual({ by_code: true });
   expect(await takeWish(house.db, fence)).toBeUndefined();
+  await setStanding(house.db, fence, { state: 'linking' });
   expect(await page()).toContain('ABCD2345');
   await setOffer(house.db, { seal, fence, offer: { qr: '2@abc,def' } });
   expect(await page()).toMatch(/<svg[\s\S]*On the phone with this number/);

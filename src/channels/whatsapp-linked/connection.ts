@@ -88,7 +88,7 @@ export async function keepConnected(it: Linked, stopping: AbortSignal): Promise<
     );
     if (next.do === 'again') {
       if (next.after_ms > 0) await it.tell('resting', next.trouble);
-      await rest(it, next.after_ms, stopping);
+      ({ by_code } = (await rest(it, next.after_ms, stopping)) ?? { by_code });
       continue;
     }
     if (next.do === 'unlink') await it.forget();
@@ -100,14 +100,19 @@ export async function keepConnected(it: Linked, stopping: AbortSignal): Promise<
 }
 
 // A person who asks for it to begin again is not kept waiting.
-async function rest(it: Linked, for_ms: number, stopping: AbortSignal): Promise<void> {
+async function rest(
+  it: Linked,
+  for_ms: number,
+  stopping: AbortSignal,
+): Promise<{ by_code: boolean } | undefined> {
   const over = new AbortController();
   const signal = AbortSignal.any([stopping, over.signal]);
-  await Promise.race([
+  const wish = await Promise.race([
     sleep(for_ms, undefined, { signal }).catch(() => undefined),
     it.wanted(signal),
   ]);
   over.abort();
+  return wish;
 }
 
 async function waitForPerson(
@@ -136,9 +141,11 @@ async function untilClosed(it: Linked, by_code: boolean, stopping: AbortSignal):
   };
   const keep = async (message: WAMessage) => {
     const heard = readMessage(it.baileys, message, it.now() / 1_000);
-    if (heard) await it.keep(await withNumber(sock, it.baileys, heard));
+    if (heard) await it.keep(await withBoth(identity, heard));
   };
   const journal = openJournal({ store: it.store, keep, failed });
+  // What began to be linked by a code and did not end would try to log in.
+  if (!isLinked(await loadIdentity(it.baileys, it.store))) await it.forget();
   // Anew each time: what was not written did not happen.
   const identity = await loadIdentity(it.baileys, journal.store);
   await it.tell(isLinked(identity) ? 'connecting' : 'linking');
@@ -185,11 +192,15 @@ async function untilClosed(it: Linked, by_code: boolean, stopping: AbortSignal):
   return closed.promise;
 }
 
-/** The number behind a chat, where this device has learnt it and the message does not say. */
-async function withNumber(sock: WASocket, baileys: Baileys, heard: Heard): Promise<Heard> {
-  if (heard.number !== null || heard.lid === null) return heard;
-  const found = await sock.signalRepository.lidMapping.getPNForLID(heard.lid);
-  return found ? { ...heard, number: baileys.jidNormalizedUser(found).replace(/@.*$/, '') } : heard;
+/** An account's number and id, where this device has learnt what a message does not say. */
+async function withBoth({ keys }: Identity, heard: Heard): Promise<Heard> {
+  const { number, lid } = heard;
+  const known = number ?? (lid && `${lid.replace('@lid', '')}_reverse`);
+  if (known === null || (number !== null && lid !== null)) return heard;
+  // Read, not asked of WhatsApp: what is asked would wait behind this message.
+  const { [known]: other } = await keys.get('lid-mapping', [known]);
+  if (other === undefined) return heard;
+  return number === null ? { ...heard, number: other } : { ...heard, lid: `${other}@lid` };
 }
 
 function openSocket({ baileys, url, sentBefore }: Linked, { creds, keys }: Identity): WASocket {

@@ -35,7 +35,7 @@ export function afterClose(status: number | undefined, it: Standing): Next {
       return { do: 'again', after_ms: 0, counts: false };
     case 401:
     case 419:
-      return { do: 'unlink', trouble: 'logged_out' };
+      return it.linked ? { do: 'unlink', trouble: 'logged_out' } : { do: 'unlink' };
     case 403:
     case 411:
       return { do: 'stop', trouble: 'blocked' };

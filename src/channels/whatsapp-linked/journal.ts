@@ -46,7 +46,9 @@ export function openJournal(keeping: Keeping): Journal {
     store: {
       readCredentials: () => store.readCredentials(),
       async read(type, ids) {
-        const found = await store.read(type, ids);
+        // Baileys would take keys that cannot be read for keys that are not there, and let the
+        // message go.
+        const found = await store.read(type, ids).catch((error: unknown) => batches.fail(error));
         for (const changes of batches.unwritten()) {
           for (const id of ids) {
             const change = changes.get(nameOf(type, id));
@@ -68,6 +70,8 @@ interface Batches {
   /** It comes before what has changed, and waits to leave, since the last batch. */
   heard: (message: WAMessage) => void;
   unwritten: () => ReadonlyMap<string, KeyChange>[];
+  /** Nothing is done any more, and nothing leaves. Throws what it is told. */
+  fail: (error: unknown) => never;
   end: () => Promise<void>;
 }
 
@@ -119,12 +123,15 @@ function takeBatches({ store, keep, failed }: Keeping): Batches {
       closeSoon();
     },
     heard: close,
+    fail(error) {
+      over = true;
+      failed(error);
+      throw error;
+    },
     unwritten: () => unwritten.map(({ changes }) => changes),
     async end() {
-      clearTimeout(settling);
       close();
       await doing;
-      over = true;
     },
   };
 }
@@ -137,6 +144,12 @@ function listen(sock: WASocket, batches: Batches): void {
     batches.leave(() => sendNow(bytes));
     // It goes on once it believes that this has left.
     if (sent) setImmediate(sent);
+  };
+  // What is still to leave leaves before it closes.
+  const close = sock.ws.close.bind(sock.ws);
+  sock.ws.close = async () => {
+    await batches.end();
+    await close();
   };
   // Those who listen to its events hear of messages only when it has caught up.
   const emit = sock.ev.emit.bind(sock.ev);

@@ -23,7 +23,8 @@ export function readMessage(
 ): Heard | undefined {
   const { key } = message;
   const chat = baileys.jidNormalizedUser(key.remoteJid ?? undefined);
-  const alternative = baileys.jidNormalizedUser(key.remoteJidAlt ?? undefined);
+  // Of what we wrote ourselves it may be our own.
+  const alternative = key.fromMe ? '' : baileys.jidNormalizedUser(key.remoteJidAlt ?? undefined);
   if (!isPerson(chat) || !key.id || !/^[\x21-\x7e]{1,64}$/.test(key.id)) return undefined;
   const content = baileys.normalizeMessageContent(message.message);
   const said = content && contentOf(content, key.id);

@@ -29,6 +29,8 @@ export const turns: Guard[] = [
         file: 'src/people/enrol.ts',
         remove: `on conflict (kind, value) do update set person_id = excluded.person_id
       where addresses.kind = 'whatsapp'
+        -- One that was found to be another account by now has to prove itself.
+        and addresses.verified_at is not null
         and not exists (select from roles r where r.person_id = addresses.person_id)`,
         put: '',
       },
@@ -144,7 +146,7 @@ export const turns: Guard[] = [
   {
     guard: 'what leads to a secret is answered before it',
     file: 'src/conversation/secret-answers.ts',
-    remove: 'if (suspect.length > 0) await finishEarlierTurns(db, house, source);',
+    remove: 'if (suspect.length > 0) await finishEarlierTurns(db, house, source, suspect);',
     put: '',
     test: 'tests/conversation/secrets.test.ts',
     name: 'a code is cut out however the phone wrote it, and when it overtakes the question',
