@@ -22,9 +22,11 @@ test.each(Object.keys(actions).filter((name) => actions[name]!.refusals.includes
       stopped: false,
     } as const;
     const keyed = () => '';
+    // Whatever any of them takes.
+    const input = { customer: 'CUST-001' };
     await inTransaction(house.db, (tx) =>
       expect(async () =>
-        actions[name]!.run(tx, { actor, input: {}, key: 'test', keyed, sms: true }),
+        actions[name]!.run(tx, { actor, input, key: 'test', keyed, sms: true }),
       ).rejects.toThrow(new Refusal('not_allowed')),
     );
   },
