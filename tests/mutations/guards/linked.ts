@@ -23,12 +23,12 @@ export const linked: Guard[] = [
     name: 'what a crash took before it was kept can be read again when it comes again',
   },
   {
-    guard: 'a connection begins with the keys that were written',
+    guard: 'after what could not be done nothing is done',
     file: 'src/channels/whatsapp-linked/journal.ts',
     remove: 'if (over) return;',
     put: '',
     test: socket,
-    name: 'what a crash took before it was kept can be read again when it comes again',
+    name: 'keys that cannot be read let no message go: it comes again',
   },
   {
     guard: 'another number than the one that is wanted is let go',
@@ -115,5 +115,22 @@ export const linked: Guard[] = [
     put: 'if (false as boolean && by_number) {',
     test: chats,
     name: 'a new id behind a known number is a stranger until they prove it; its owner is told by SMS',
+  },
+  {
+    guard: 'what waits for the linked number holds up no SMS',
+    file: 'src/outbox/take.ts',
+    remove: `          and coalesce(w.by_linked, false) = \${it.sender === 'linked'}
+        order by o.id limit 1) mine`,
+    put: '        order by o.id limit 1) mine',
+    test: chats,
+    name: 'what waits for the linked number holds up no SMS',
+  },
+  {
+    guard: 'an account that changed proves itself after a restart too',
+    file: 'src/people/enrol.ts',
+    remove: 'and addresses.verified_at is not null',
+    put: '',
+    test: chats,
+    name: 'a new id behind an admin’s number is a stranger after a restart too',
   },
 ];
