@@ -41,8 +41,9 @@ test('who is replaced twice in a row stops, rather than to take turns', () => {
   expect(after(440, { replacements: 2 })).toBe('stop, replaced');
 });
 
-test('what nobody scanned in time is offered no longer', () => {
+test('what nobody scanned in time is offered no longer; without a network it is tried again', () => {
   expect(after(408, { linked: false })).toBe('unlink');
+  expect(after(undefined, { linked: false })).toBe('again in 0.5 s');
 });
 
 function paced(random = 0) {

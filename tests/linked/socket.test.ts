@@ -1,5 +1,8 @@
 import { type BinaryNode, proto } from '@whiskeysockets/baileys';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Linked } from '../../src/channels/whatsapp-linked/connection.ts';
 import type { Heard } from '../../src/channels/whatsapp-linked/read.ts';
 import {
@@ -341,6 +344,25 @@ test.each([
   },
   60_000,
 );
+
+test('a network that answers for WhatsApp costs no key', async () => {
+  const portal = createServer();
+  const forbidden = 'HTTP/1.1 401 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n';
+  portal.on('upgrade', (_, socket) => socket.on('error', () => undefined).end(forbidden));
+  portal.listen(0, '127.0.0.1');
+  await once(portal, 'listening');
+  onTestFinished(() => void portal.close());
+  const { port } = portal.address() as AddressInfo;
+  const keys = keyStore(linkedCredentials());
+  const { told } = await connect({ keys, url: `ws://127.0.0.1:${port}` });
+  await eventually(
+    async () => told,
+    (it) => it.length >= 3,
+    patience_ms,
+  );
+  expect(told.slice(0, 3)).toEqual(['connecting', 'resting', 'connecting']);
+  expect(keys.isEmpty()).toBe(false);
+}, 60_000);
 
 test('a blocked number stops with its keys, and begins again when a person asks', async () => {
   const wish = Promise.withResolvers<{ by_code: boolean }>();

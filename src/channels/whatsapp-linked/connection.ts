@@ -163,6 +163,8 @@ async function untilClosed(it: Linked, by_code: boolean, stopping: AbortSignal):
   });
 
   const stop = () => void sock.end(undefined);
+  // A portal or a proxy has answered, and Baileys would wait on.
+  sock.ws.on('unexpected-response', stop);
   stopping.addEventListener('abort', stop, { once: true });
   if (stopping.aborted) stop();
   const closed = Promise.withResolvers<Closed>();
@@ -234,7 +236,9 @@ function isAnother({ number }: Linked, { creds }: Identity): boolean {
 
 function statusIn({ lastDisconnect }: Partial<ConnectionState>): number | undefined {
   const error = lastDisconnect?.error;
-  return error && 'output' in error ? error.output.statusCode : undefined;
+  // What the network said is no word of WhatsApp's about the number.
+  if (!error || error.message.startsWith('WebSocket Error')) return undefined;
+  return 'output' in error ? error.output.statusCode : undefined;
 }
 
 const delivered_from = 3;

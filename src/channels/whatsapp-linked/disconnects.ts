@@ -22,14 +22,14 @@ export interface Standing {
 const longest_wait_ms = 60_000;
 const rest_ms = 15 * 60_000;
 const most_failures = 8;
+const unreachable = 503;
 
 /**
  * What to do after a close, by the status that Baileys gives it (facts as of 7.0.0-rc14; 405 and
- * 419 are passed through from WhatsApp).
+ * 419 are passed through from WhatsApp), or undefined where WhatsApp said nothing.
  */
 export function afterClose(status: number | undefined, it: Standing): Next {
-  // Where nothing is said, nobody answered.
-  switch (status ?? 408) {
+  switch (status ?? unreachable) {
     // Just linked: it begins anew at once.
     case 515:
       return { do: 'again', after_ms: 0, counts: false };

@@ -149,7 +149,8 @@ function listen(sock: WASocket, batches: Batches): void {
   const close = sock.ws.close.bind(sock.ws);
   sock.ws.close = async () => {
     await batches.end();
-    await close();
+    // It waits for an end that may have come meanwhile.
+    if (!sock.ws.isClosed) await close();
   };
   // Those who listen to its events hear of messages only when it has caught up.
   const emit = sock.ev.emit.bind(sock.ev);
