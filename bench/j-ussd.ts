@@ -6,7 +6,8 @@ import { keepContents } from '../src/conversation/contents.ts';
 import type { House } from '../src/conversation/house.ts';
 import { answerUssd } from '../src/conversation/ussd.ts';
 import { loadFlows } from '../src/flow/load.ts';
-import { actions } from '../src/registry.ts';
+import { actions, trades } from '../src/registry.ts';
+import { keptOff } from '../src/trades.ts';
 import { fillBusiness } from './business.ts';
 import { forAWhile, post } from './load.ts';
 import { type Bench, no_pgbench, type Part, ratio, type Table } from './part.ts';
@@ -168,8 +169,7 @@ async function benchHouse({ db }: BenchDatabase): Promise<House> {
     values: { shop: 'Duka', help: '0700000001', paybill: '600000', ussd: '*384*1#' },
     keyed: (purpose, text) => keyedHash(hook_secret, purpose, text),
     sms: true,
-    numbers: { cloud: true, linked: false, kept_off: { cloud: [], linked: [], sms: [] } },
-    off_ussd: [],
+    numbers: { cloud: true, linked: false, kept_off: keptOff({}, trades) },
   };
 }
 

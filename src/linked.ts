@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { clock, eatDate } from './base/clock.ts';
-import { type Database, inTransaction } from './base/db.ts';
+import { clock } from './base/clock.ts';
+import type { Database } from './base/db.ts';
 import { messageOf, ProviderError } from './base/errors.ts';
 import { log } from './base/log.ts';
 import { holdAlone } from './base/sole-holder.ts';
 import { type Baileys, loadBaileys } from './channels/whatsapp-linked/baileys.ts';
 import { keepConnected, type Line, type Linked } from './channels/whatsapp-linked/connection.ts';
-import type { Trouble } from './channels/whatsapp-linked/disconnects.ts';
 import { makePace, type Pace } from './channels/whatsapp-linked/pace.ts';
 import type { House } from './conversation/house.ts';
 import { keepMessage, keepStatuses } from './conversation/linked.ts';
@@ -17,14 +16,13 @@ import {
   takeWish,
   setOffer,
   setStanding,
+  tellOfTrouble,
   takeOver,
 } from './conversation/linked-device.ts';
 import { type Send, sendOutbox, wordsSent } from './conversation/send.ts';
 import type { Messages } from './flow/messages.ts';
 import { keeper } from './inbox/keep.ts';
-import { notify } from './outbox/notify.ts';
 import { freeLinked } from './outbox/take.ts';
-import { withRole } from './people/find.ts';
 import type { Settings } from './settings.ts';
 
 /** The process that holds the linked number, or waits for the one that does to end. */
@@ -104,7 +102,7 @@ function linkedFor(
     tell: async (state, trouble) => {
       await setStanding(db, fence, { state, why: trouble });
       // Who links another number sees at once that it was not the one.
-      if (trouble && trouble !== 'another') await tellAdmins(it, trouble);
+      if (trouble && trouble !== 'another') await tellOfTrouble(db, it.number, trouble);
     },
     opened: async (line) => {
       await setStanding(db, fence, { state: 'open' });
@@ -160,23 +158,4 @@ function sendOn(line: Line, pace: Pace, house: House): Send {
     }
     return id;
   };
-}
-
-// Once a day for each reason: it may come and go.
-async function tellAdmins({ database, settings }: LinkedParts, trouble: Trouble): Promise<void> {
-  const day = eatDate(clock.now());
-  const values = { number: settings.whatsapp_linked?.number ?? '' };
-  await inTransaction(database.db, async (tx) => {
-    const admins = await withRole(tx, 'admin');
-    await notify(
-      tx,
-      admins.map((person_id) => ({
-        key: `linked_${trouble}:${day}:${person_id}`,
-        person_id,
-        template: `linked_${trouble}`,
-        values,
-        channel: 'sms' as const,
-      })),
-    );
-  });
 }

@@ -90,7 +90,6 @@ async function start(settings: Settings, roles: readonly ServerRole[], run: Run)
 
   const flows = await loadFlows(flows_folder, actions);
   await keepContents(db, flows);
-  const off = keptOff(settings.channels, trades);
   const house: House = {
     flows,
     actions,
@@ -99,9 +98,8 @@ async function start(settings: Settings, roles: readonly ServerRole[], run: Run)
     numbers: {
       cloud: !!settings.whatsapp,
       linked: !!settings.whatsapp_linked,
-      kept_off: { cloud: off.whatsapp_cloud, linked: off.whatsapp_linked, sms: off.sms },
+      kept_off: keptOff(settings.channels, trades),
     },
-    off_ussd: off.ussd,
     keyed: (purpose, text) => keyedHash(settings.secret, purpose, text),
   };
   if (linked_alone) return holdLinked(settings, { database, database_url, house }, stops);

@@ -1,4 +1,4 @@
-import { type Config, type Way, ways } from './base/config.ts';
+import { type Config, type KeptOff, type Way, ways } from './base/config.ts';
 import { SetupError } from './base/errors.ts';
 import type { Dues } from './payments/due.ts';
 
@@ -8,9 +8,6 @@ export interface Trade {
   name: string;
   dues: Dues;
 }
-
-/** By way, what is kept off it: trades, by which flows are known, and kinds of dues. */
-export type KeptOff = Readonly<Record<Way, readonly string[]>>;
 
 /**
  * What the configuration keeps off each way. Throws SetupError where it names a trade that is none.

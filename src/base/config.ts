@@ -37,6 +37,9 @@ const Network = z
 export const ways = ['whatsapp_cloud', 'whatsapp_linked', 'ussd', 'sms'] as const;
 export type Way = (typeof ways)[number];
 
+/** By way, what is kept off it: trades, by which flows are known, and kinds of dues. */
+export type KeptOff = Readonly<Record<Way, readonly string[]>>;
+
 const Way = z.enum(['whatsapp', ...ways]);
 
 const Shortcode = z.strictObject({

@@ -5,9 +5,10 @@ import { shownText } from '../base/text.ts';
 import type { Actor, Channel } from '../flow/action.ts';
 import { normal } from '../flow/definition.ts';
 import { isPinLike } from '../flow/step.ts';
-import { type Message, notify } from '../outbox/notify.ts';
+import { notify } from '../outbox/notify.ts';
 import { firstName } from '../people/first-name.ts';
-import { personById, withRole } from '../people/find.ts';
+import { personById } from '../people/find.ts';
+import { tellAdmins } from '../people/tell-admins.ts';
 import { type House, wordsFor } from './house.ts';
 
 /** A person of the house answers in a chat, and Karani is silent there. */
@@ -37,12 +38,7 @@ export async function handOver(
   if (channel !== 'ussd') await takeOver(tx, actor.id, channel);
   if (rows.length === 0) return;
   const values = await whoIs(tx, actor);
-  await tellAdmins(tx, (admin) => ({
-    key: `person_wanted:${key}:${admin}`,
-    person_id: admin,
-    template: 'person_wanted',
-    values,
-  }));
+  await tellAdmins(tx, { key: `person_wanted:${key}`, template: 'person_wanted', values });
 }
 
 // What they were in the middle of is over: an answer to it, which may be a secret, would be passed
@@ -87,13 +83,11 @@ export async function passOn(
     text: isPinLike(said) ? hidden : said,
     more: nth === most_passed_on ? '...' : '-',
   };
-  await tellAdmins(tx, (admin) => ({
-    key: `person_said:${key}:${admin}`,
-    person_id: admin,
-    template: 'person_said',
-    values,
-  }));
+  await tellAdmins(tx, { key: `person_said:${key}`, template: 'person_said', values });
 }
+
+/** The messages to which an admin's answer goes to the person whom they tell of. */
+export const tells_of_person = ['person_wanted', 'person_said', 'person_taken'];
 
 const done = new Set(['done', 'maliza', 'nimemaliza', 'imekwisha']);
 
@@ -117,7 +111,7 @@ export async function answerAsPerson(
     .select('values')
     .where('provider_id', '=', it.answers)
     .where('person_id', '=', actor.id)
-    .where('template', 'in', ['person_wanted', 'person_said', 'person_taken'])
+    .where('template', 'in', tells_of_person)
     .executeTakeFirst();
   const id = told && 'person' in told.values ? String(told.values['person']) : undefined;
   if (id === undefined || text === '' || !actor.roles.includes('admin')) return undefined;
@@ -153,12 +147,7 @@ export async function answeredOnPhone(
   await takeOver(tx, actor.id, 'whatsapp', true);
   if (told_before) return;
   const values = await whoIs(tx, actor);
-  await tellAdmins(tx, (admin) => ({
-    key: `person_taken:${key}:${admin}`,
-    person_id: admin,
-    template: 'person_taken',
-    values,
-  }));
+  await tellAdmins(tx, { key: `person_taken:${key}`, template: 'person_taken', values });
 }
 
 /** Whether a person of the house answers this person now. */
@@ -189,10 +178,6 @@ async function wayTo(tx: Tx, person: Actor): Promise<{ channel?: 'sms' }> {
     select from handoffs where person_id = ${person.id} and channel = 'sms'
   `.execute(tx);
   return rows.length > 0 ? { channel: 'sms' } : {};
-}
-
-async function tellAdmins(tx: Tx, message: (admin: bigint) => Message): Promise<void> {
-  await notify(tx, (await withRole(tx, 'admin')).map(message));
 }
 
 /**

@@ -15,8 +15,6 @@ export interface House {
   sms: boolean;
   /** Which of our numbers on WhatsApp there are. */
   numbers: Numbers;
-  /** Folders of actions that may not be used on USSD. */
-  off_ussd: readonly string[];
   /** A hash that only this installation can make. */
   keyed: (purpose: string, text: string) => string;
 }

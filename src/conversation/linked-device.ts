@@ -1,8 +1,11 @@
 import { sql } from 'kysely';
+import { clock, eatDate } from '../base/clock.ts';
 import { type Db, inTransaction } from '../base/db.ts';
 import type { LinkedState } from '../base/schema.ts';
 import { makeSeal, type Seal } from '../base/secrets.ts';
+import type { Trouble } from '../channels/whatsapp-linked/disconnects.ts';
 import type { KeyStore } from '../channels/whatsapp-linked/keys.ts';
+import { tellAdmins } from '../people/tell-admins.ts';
 
 /** The linked number as the database has it: its keys, sealed, and how it stands. */
 
@@ -158,4 +161,13 @@ export async function takeWish(db: Db, fence: bigint): Promise<{ by_code: boolea
     returning by_code
   `.execute(db);
   return rows[0];
+}
+
+/** Tells the admins by SMS that the number (254…) needs a person; once a day for each reason. */
+export async function tellOfTrouble(db: Db, number: string, trouble: Trouble): Promise<void> {
+  const template = `linked_${trouble}`;
+  const key = `${template}:${eatDate(clock.now())}`;
+  await inTransaction(db, (tx) =>
+    tellAdmins(tx, { key, template, values: { number }, channel: 'sms' }),
+  );
 }

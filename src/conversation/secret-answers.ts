@@ -4,6 +4,7 @@ import { type Db, inTransaction } from '../base/db.ts';
 import { assert } from '../base/errors.ts';
 import { sha256 } from '../base/secrets.ts';
 import { isPinLike } from '../flow/step.ts';
+import { tells_of_person } from './handoff.ts';
 import type { House } from './house.ts';
 import { answerAll, type Message, type Source, sources, takeTurns } from './whatsapp.ts';
 
@@ -94,7 +95,7 @@ async function lookAhead(db: Db, messages: Message[]): Promise<Record<Ahead, Set
            -- What an admin writes to somebody who wanted a person is for them to read.
            array(select provider_id from outbox
                  where provider_id = any(${messages.flatMap((m) => m.answers ?? [])}::text[])
-                   and template in ('person_wanted', 'person_said')) as answering
+                   and template = any(${tells_of_person}::text[])) as answering
   `.execute(db);
   const [found] = rows;
   return {

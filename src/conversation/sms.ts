@@ -22,8 +22,7 @@ async function answer(tx: Tx, house: House, row: Kept): Promise<void> {
   const sms = InboundSms.parse(readForm(row.body));
   const actor = await lockPersonAt(tx, 'msisdn', sms.from);
   const key = `sms:${sms.id}`;
-  const from = { kind: 'msisdn', from: sms.from } as const;
-  if (!(await claimTurn(tx, { key, actor, inbox_id: row.id, heard: from }))) return;
+  if (!(await claimTurn(tx, { key, actor, inbox_id: row.id }))) return;
   const heard = { actor, channel: 'sms', input: sms.text, key } as const;
   const meant = await questionMeant(tx, actor, { channel: 'sms', text: sms.text, answers: null });
   const said = meant?.over

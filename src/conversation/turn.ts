@@ -65,9 +65,8 @@ const most_actions_a_turn = 20;
 /** Thrown by a turn that was only to look. */
 export class DoesMore extends Error {}
 
-/** Where a message was written: an address, and of the linked number the chat too. */
+/** Where on WhatsApp somebody wrote: an address, and of the linked number the chat too. */
 export interface HeardAt {
-  kind: 'msisdn' | 'whatsapp';
   from: string;
   linked?: { chat: string; lid: string | null } | undefined;
 }
@@ -78,9 +77,9 @@ export interface HeardAt {
  */
 export async function claimTurn(
   tx: Tx,
-  it: { key: string; actor: Actor; inbox_id: bigint; heard: HeardAt | undefined },
+  it: { key: string; actor: Actor; inbox_id: bigint; heard?: HeardAt | undefined },
 ): Promise<boolean> {
-  const { kind = null, from = null, linked } = it.heard ?? {};
+  const { from = null, linked } = it.heard ?? {};
   const { rows } = await sql`
     with claimed as (
       insert into turns (key, person_id, inbox_id) values (${it.key}, ${it.actor.id}, ${it.inbox_id})
@@ -89,7 +88,7 @@ export async function claimTurn(
       update addresses set heard_at = now(), heard_by = ${linked ? 'linked' : 'cloud'},
         linked_chat = coalesce(${linked?.chat ?? null}, linked_chat),
         lid = coalesce(lid, ${linked?.lid ?? null})
-      where kind = ${kind} and value = ${from} and exists (select from claimed)
+      where kind = 'whatsapp' and value = ${from} and exists (select from claimed)
     )
     select from claimed
   `.execute(tx);
@@ -169,14 +168,9 @@ function contextFor(
   { actor, events, now }: { actor: Actor; events: StepEvent[]; now: Date },
 ): Context {
   const values = { ...house.values, question };
-  const kept_off = keptOffHere(house, channel, linked);
+  const on_whatsapp = linked ? 'whatsapp_linked' : 'whatsapp_cloud';
+  const kept_off = house.numbers.kept_off[channel === 'whatsapp' ? on_whatsapp : channel];
   return { actor, channel, now, values, kept_off, tell: (event) => events.push(event) };
-}
-
-function keptOffHere({ numbers, off_ussd }: House, channel: Channel, linked: boolean) {
-  if (channel === 'ussd') return off_ussd;
-  if (channel === 'sms') return numbers.kept_off.sms;
-  return linked ? numbers.kept_off.linked : numbers.kept_off.cloud;
 }
 
 type Outcome = { value: unknown } | { refusal: string };

@@ -79,7 +79,7 @@ export async function answerAll(
     if (linked && !linked.from_me) await learnIds(tx, linked);
     const from = (linked && (await knownAs(tx, linked))) ?? message.from;
     const actor = await lockPersonAt(tx, 'whatsapp', from, message.name);
-    const heard = linked?.from_me ? undefined : { kind: 'whatsapp' as const, from, linked };
+    const heard = linked?.from_me ? undefined : { from, linked };
     if (!(await claimTurn(tx, { key, actor, inbox_id, heard }))) continue;
     const said = await saidTo(tx, house, actor, message);
     if (said.silent) continue;

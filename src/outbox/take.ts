@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import type { KeptOff } from '../base/config.ts';
 import type { Db } from '../base/db.ts';
 import { shownLine } from '../base/text.ts';
 import type { Choices } from './notify.ts';
@@ -33,8 +34,7 @@ export interface Numbers {
   cloud: boolean;
   /** Linked as a device. */
   linked: boolean;
-  /** The trades and kinds of dues of which nothing is said there, nor by SMS. */
-  kept_off: { cloud: readonly string[]; linked: readonly string[]; sms: readonly string[] };
+  kept_off: KeptOff;
 }
 
 /** Whether a message of the outbox (`o`) is of something that is kept off a way. */
@@ -58,13 +58,13 @@ export const onWhatsApp = ({ cloud, linked, kept_off }: Numbers) => sql`
            a.by_linked
     from (
       select id, value, heard_at, linked_chat,
-             ${linked}::boolean and linked_chat is not null and not ${isOff(kept_off.linked)}
-               and (heard_by = 'linked' or not ${cloud}::boolean or ${isOff(kept_off.cloud)})
+             ${linked}::boolean and linked_chat is not null and not ${isOff(kept_off.whatsapp_linked)}
+               and (heard_by = 'linked' or not ${cloud}::boolean or ${isOff(kept_off.whatsapp_cloud)})
                as by_linked
       from addresses
       where person_id = o.person_id and kind = 'whatsapp' and o.channel is distinct from 'sms') a
     where a.by_linked
-       or (${cloud}::boolean and not ${isOff(kept_off.cloud)} and a.value not like '%@lid')
+       or (${cloud}::boolean and not ${isOff(kept_off.whatsapp_cloud)} and a.value not like '%@lid')
     -- An id that was replaced by another is not read any more.
     order by a.heard_at desc nulls last, a.id limit 1) w on true`;
 

@@ -4,10 +4,10 @@ import { type Db, inTransaction } from '../base/db.ts';
 import { decimalFromCents } from '../base/money.ts';
 import { payerFrom } from '../daraja/payloads.ts';
 import { drainInbox, type Kept } from '../inbox/take.ts';
+import { tellAdmins } from '../people/tell-admins.ts';
 import { readConfirmation } from './confirmation.ts';
 import type { Hearing } from './hearing.ts';
 import { receivePayments, type ReceiveSettings } from './receive.ts';
-import { tellAdmins } from './tell.ts';
 
 // Large enough to share the cost of a commit, small enough to hold no due locked for long.
 const batch_size = 200;
@@ -26,8 +26,10 @@ export async function drainPayments(
       work: (tx, rows) => receivePayments(tx, settings, rows.map(hearingOf)),
       // We said yes to it, so somebody has to know.
       gaveUp: (tx, row) =>
-        tellAdmins(tx, `callback:${row.id}:${eatDate(clock.now())}`, 'callback_failed', {
-          id: String(row.id),
+        tellAdmins(tx, {
+          key: `callback:${row.id}:${eatDate(clock.now())}`,
+          template: 'callback_failed',
+          values: { id: String(row.id) },
         }),
     },
     more,
@@ -97,6 +99,6 @@ export async function sendDigest(db: Db): Promise<void> {
       matched: String(it.matched),
       unmatched: String(it.count - it.matched),
     };
-    await tellAdmins(tx, `digest:${it.last_id}`, 'payment_digest', values);
+    await tellAdmins(tx, { key: `digest:${it.last_id}`, template: 'payment_digest', values });
   });
 }

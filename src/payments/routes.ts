@@ -5,8 +5,8 @@ import { messageOf } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { accepted } from '../daraja/payloads.ts';
 import { type Keep, keepRejected } from '../inbox/keep.ts';
+import { tellAdmins } from '../people/tell-admins.ts';
 import { readConfirmation } from './confirmation.ts';
-import { tellAdmins } from './tell.ts';
 
 export interface PaymentDoors {
   db: Db;
@@ -63,7 +63,11 @@ async function reject(
     if (!fresh || !allowed) return;
     const period = Math.floor(clock.now().getTime() / alert_every_ms);
     await inTransaction(db, (tx) =>
-      tellAdmins(tx, `rejected:${period}`, 'callback_rejected', { source: it.from_ip ?? '-' }),
+      tellAdmins(tx, {
+        key: `rejected:${period}`,
+        template: 'callback_rejected',
+        values: { source: it.from_ip ?? '-' },
+      }),
     );
   } catch (error) {
     // What is wrong with it was the sender's; that we could not keep it is ours.

@@ -47,20 +47,6 @@ export async function tellOfConflicts(tx: Tx, conflicts: Conflict[]): Promise<vo
   );
 }
 
-/** Queues one message to every admin; `key` says what is told. */
-export async function tellAdmins(
-  tx: Tx,
-  key: string,
-  template: string,
-  values: Record<string, string>,
-): Promise<void> {
-  const admins = await withRole(tx, 'admin');
-  await notify(
-    tx,
-    admins.map((person_id) => ({ key: `${key}:${person_id}`, person_id, template, values })),
-  );
-}
-
 async function toldLastMinute(tx: Tx): Promise<number> {
   const { rows } = await sql<{ count: number }>`
     select count(*)::int as count from payments

@@ -4,8 +4,7 @@ import { type Db, inTransaction, openDatabase, type Tx } from '../base/db.ts';
 import { messageOf } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { type Finding, verify } from '../ledger/verify.ts';
-import { notify } from '../outbox/notify.ts';
-import { withRole } from '../people/find.ts';
+import { tellAdmins } from '../people/tell-admins.ts';
 
 export interface BookCheck {
   db: Db;
@@ -122,7 +121,8 @@ async function record(tx: Tx, begun: Begun, took_ms: number, findings: Finding[]
   const [first] = named;
   if (rows.length === 0 || !first) return;
   log.error({ hour: begun.hour, findings: findings.length, named }, 'the books are wrong');
-  await tellAdmins(tx, begun, counted(findings), first);
+  const values = { n: counted(findings), check: first.check, found: first.found };
+  await tellAdmins(tx, { key: `books:${begun.hour}`, template: 'books_wrong', values });
 }
 
 // A check names so many at most: "20+" is honest.
@@ -130,17 +130,4 @@ function counted(findings: Finding[]): string {
   const by_check = Object.values(Object.groupBy(findings, (it) => it.check));
   const more = by_check.some((found) => found && found.length >= most_found);
   return `${findings.length}${more ? '+' : ''}`;
-}
-
-async function tellAdmins(tx: Tx, { hour }: Begun, n: string, first: Finding): Promise<void> {
-  const admins = await withRole(tx, 'admin');
-  await notify(
-    tx,
-    admins.map((person_id) => ({
-      key: `books:${hour}:${person_id}`,
-      person_id,
-      template: 'books_wrong',
-      values: { n, check: first.check, found: first.found },
-    })),
-  );
 }

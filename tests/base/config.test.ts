@@ -47,6 +47,27 @@ test('a secret that Daraja would refuse in an address is refused here', () => {
   expect(found.join()).toMatch(/Daraja refuses addresses with/);
 });
 
+test('a number on WhatsApp is needed, of one kind or the other, and what each needs', () => {
+  const cloud = /^whatsapp:\n(?: {2}.*\n)+/m;
+  const linked = /^whatsapp_linked:\n(?: {2}.*\n)+/m;
+  expect(faults(example.replace(cloud, ''))).toEqual([]);
+  expect(faults(example.replace(linked, ''))).toEqual([]);
+  expect(faults(example.replace(cloud, '').replace(linked, ''))).toEqual([
+    expect.stringMatching(/ whatsapp: expected whatsapp, whatsapp_linked or both$/),
+  ]);
+  const no_address = /^ {2}whatsapp: \[.*\n/m;
+  expect(faults(example.replace(no_address, ''))).toEqual([
+    expect.stringMatching(/ hooks\.whatsapp: expected at least one secret, since whatsapp is set$/),
+  ]);
+  expect(faults(example.replace(no_address, '').replace(cloud, ''))).toEqual([]);
+});
+
+test('a way that there is not is named, with those that there are', () => {
+  expect(faults(example.replace('invoices: [whatsapp,', 'invoices: [telegram,'))).toEqual([
+    expect.stringMatching(/ channels\.invoices\.0: .*"whatsapp".*"sms"/),
+  ]);
+});
+
 test('a broken file says where it breaks', () => {
   expect(faults('business: [')[0]).toMatch(/^config\.yaml:\d+ /);
 });

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { beforeEach, expect, test } from 'vitest';
 import type { LinkedMessage } from '../../src/channels/whatsapp-linked/payloads.ts';
 import { keepMessage, keepStatuses } from '../../src/conversation/linked.ts';
+import { tellOfTrouble } from '../../src/conversation/linked-device.ts';
 import { takeReports } from '../../src/conversation/reports.ts';
 import { sendOutbox, wordsSent } from '../../src/conversation/send.ts';
 import { takeTurns } from '../../src/conversation/whatsapp.ts';
@@ -258,6 +259,32 @@ test('who answers on the phone takes the chat over, the admins are told, and DON
   expect(await waiting()).toHaveLength(3);
   await writes(kamau, 'Done', phone);
   expect((await writes(kamau, 'menu')).at(-1)).toMatch(/^Hello Kamau/);
+});
+
+test('an admin who quotes what told of it answers in that chat, with digits too', async () => {
+  await writes(wanjiru, 'menu');
+  await writes(kamau, 'menu');
+  await writes(kamau, 'It is me', { from_me: true, name: null });
+  await sent();
+  const { provider_id } = await house.db
+    .selectFrom('outbox')
+    .select('provider_id')
+    .where('template', '=', 'person_taken')
+    .where('key', 'like', '%:1')
+    .executeTakeFirstOrThrow();
+  expect(await writes(wanjiru, '4455', { answers: provider_id })).toContain('Wanjiru: 4455');
+});
+
+test('that the number needs a person is told to the admins by SMS, once a day for each reason', async () => {
+  const tell = (trouble: 'logged_out' | 'blocked') =>
+    tellOfTrouble(house.db, '254722000000', trouble);
+  await tell('logged_out');
+  await tell('logged_out');
+  const told = await sent();
+  expect(told.map((it) => it.slice(0, 16))).toEqual([`sms ${wanjiru}`, `sms ${otieno}`]);
+  expect(told[0]).toContain('0722000000');
+  await tell('blocked');
+  expect(await sent()).toHaveLength(2);
 });
 
 test('a number and the id that stands for it are one person, whichever they write with', async () => {

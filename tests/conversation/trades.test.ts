@@ -23,10 +23,8 @@ beforeEach(async () => {
 
 /** The house with its invoices kept to some ways. */
 function only(ways: Config['channels'][string]): void {
-  const off = keptOff({ invoices: ways }, trades);
-  const kept_off = { cloud: off.whatsapp_cloud, linked: off.whatsapp_linked, sms: off.sms };
-  const numbers = { ...house.conversations.numbers, kept_off };
-  Object.assign(house.conversations, { numbers, off_ussd: off.ussd });
+  const kept_off = keptOff({ invoices: ways }, trades);
+  house.conversations.numbers = { ...house.conversations.numbers, kept_off };
 }
 
 /** Who was told of a payment of Kamau's, by which way, when all has been sent. */

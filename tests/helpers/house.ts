@@ -13,11 +13,12 @@ import { openChart } from '../../src/ledger/accounts.ts';
 import { verify } from '../../src/ledger/verify.ts';
 import { drainPayments } from '../../src/payments/jobs.ts';
 import type { ReceiveSettings } from '../../src/payments/receive.ts';
-import { actions, checks, dues } from '../../src/registry.ts';
+import { actions, checks, dues, trades } from '../../src/registry.ts';
 import { flows_folder } from '../../src/serve.ts';
 import { listen } from '../../src/listen.ts';
 import { buildServer } from '../../src/server.ts';
 import type { Settings } from '../../src/settings.ts';
+import { keptOff } from '../../src/trades.ts';
 import { money_accounts } from './confirmation.ts';
 import { freshDatabase } from './database.ts';
 
@@ -25,7 +26,7 @@ import { freshDatabase } from './database.ts';
 export const cloud_alone = {
   cloud: true,
   linked: false,
-  kept_off: { cloud: [] as string[], linked: [] as string[], sms: [] as string[] },
+  kept_off: keptOff({}, trades),
 };
 
 /** What leases whatever is due there. */
@@ -91,7 +92,6 @@ export async function openHouse(
     keyed,
     sms: true,
     numbers: cloud_alone,
-    off_ussd: [],
   };
   const app = buildServer({ settings, database, house: conversations });
   const listening = await listen(app, '127.0.0.1', 0);
