@@ -17,9 +17,11 @@ export function recordStatements(pool: Pool): { stop: () => Statement[] } {
     if (listened_to.has(client)) return client;
     listened_to.add(client);
     const query = client.query.bind(client) as (...args: unknown[]) => unknown;
-    client.query = ((asked: string | Statement, ...others: unknown[]) => {
-      if (recording)
-        statements.push(typeof asked === 'string' ? { text: asked, values: [] } : asked);
+    client.query = ((asked: string | { statements: Statement[] }, ...others: unknown[]) => {
+      if (recording) {
+        if (typeof asked === 'string') statements.push({ text: asked, values: [] });
+        else statements.push(...asked.statements);
+      }
       return query(asked, ...others);
     }) as typeof client.query;
     return client;

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CompiledQuery, Kysely, PostgresDialect, type Transaction } from 'kysely';
-import type { PostgresPool, PostgresPoolClient } from 'kysely';
+import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
 import { Pool, types as defaults, type CustomTypesConfig } from 'pg';
+import { batching, outdated_plan, sendAhead } from './connection.ts';
 import { log } from './log.ts';
 import type { Schema } from './schema.ts';
 
@@ -59,7 +58,7 @@ export const while_serving = {
  */
 export function openDatabase(url: string, size = 32, patience?: Patience): Database {
   const pool = openPool({ url, size, patience, name: 'karani', types });
-  const dialect = new PostgresDialect({ pool: plannedOnce(pool) });
+  const dialect = new PostgresDialect({ pool: batching(pool) });
   return { db: new Kysely<Schema>({ dialect }), pool };
 }
 
@@ -92,47 +91,6 @@ export function openPool({ url, size, name, patience, types: read_as }: PoolNeed
   return pool;
 }
 
-/**
- * The pool with its statements named by their texts, so that PostgreSQL plans each once a
- * connection rather than each time (measured: 8.8 ms of its time for a payment alone, then 4.1).
- */
-function plannedOnce(pool: Pool): PostgresPool {
-  const connect = async (): Promise<PostgresPoolClient> => {
-    const client = await pool.connect();
-    let outdated = false;
-    const query = async (text: string, values: readonly unknown[]) => {
-      // What has no values is begin, commit and the like.
-      if (values.length === 0) return client.query(text);
-      try {
-        return await client.query({ name: nameOf(text), text, values: [...values] });
-      } catch (error) {
-        outdated ||= sqlState(error) === outdated_plan;
-        throw error;
-      }
-    };
-    const { processID } = client as { processID?: number };
-    return {
-      ...(processID === undefined ? {} : { processID }),
-      query: query as unknown as PostgresPoolClient['query'],
-      release: (destroy) => client.release(destroy || outdated),
-    };
-  };
-  return { connect, end: () => pool.end(), options: pool.options };
-}
-
-const names = new Map<string, string>();
-// There are a hundred; were texts made up as they go, they would fill the database's memory.
-const most_names = 1_000;
-
-function nameOf(text: string): string | undefined {
-  let name = names.get(text);
-  if (name === undefined && names.size < most_names) {
-    name = createHash('sha256').update(text).digest('base64url').slice(0, 20);
-    names.set(text, name);
-  }
-  return name;
-}
-
 // Not node-postgres' own query_timeout: that leaves the connection open, with the unanswered query
 // still on it. The pool closes an idle connection long before it has been silent for too long.
 function impatientSocket(silence_ms: number): Socket {
@@ -156,8 +114,6 @@ function surviveLoss(pool: Pool): void {
 }
 
 const most_tries = 3;
-// A migration has changed what a named statement returns; its connection is not used again.
-const outdated_plan = '0A000';
 // Serialization failure and deadlock: the database undid everything, so the work may run again.
 const repeatable = new Set(['40001', '40P01', outdated_plan]);
 
@@ -181,16 +137,21 @@ export async function inTransaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Pr
   }
 }
 
+const no_savepoint = '3B001';
+
 /** Runs part of a transaction so that its failure undoes that part alone; then it rethrows. */
 export async function inSavepoint<T>(tx: Tx, work: () => Promise<T>): Promise<T> {
-  await tx.executeQuery(CompiledQuery.raw('savepoint part'));
+  await sendAhead(tx, sql`savepoint part`);
   try {
     const result = await work();
-    await tx.executeQuery(CompiledQuery.raw('release savepoint part'));
+    await sendAhead(tx, sql`release savepoint part`);
     return result;
   } catch (error) {
-    await tx.executeQuery(CompiledQuery.raw('rollback to savepoint part'));
-    await tx.executeQuery(CompiledQuery.raw('release savepoint part'));
+    await sql`rollback to savepoint part`.execute(tx).catch((other: unknown) => {
+      // What was sent ahead of it had failed already, and all of the transaction is undone.
+      throw sqlState(other) === no_savepoint ? error : other;
+    });
+    await sendAhead(tx, sql`release savepoint part`);
     throw error;
   }
 }

@@ -133,7 +133,7 @@ async function ussd(c: Context, doors: ConversationDoors, gateway: UssdGateway):
     return c.body(body, 200, { 'content-type': `${type}; charset=UTF-8` });
   };
   try {
-    const press = gateway.read(await c.req.parseBody());
+    const press = gateway.read(readForm(await c.req.text()));
     if (!press)
       return reply({ words: 'Sorry, we could not read that. Please dial again.', over: true });
     return reply(await inTime(doors, { press, ...doors.sourceOf(c) }));

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { type Tx, inSavepoint, isPassing } from '../base/db.ts';
+import { sendAhead } from '../base/connection.ts';
 import { assert, messageOf, Refusal } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import type { Actor, Channel } from '../flow/action.ts';
@@ -98,10 +99,10 @@ export async function claimTurn(
 /**
  * One turn: the person's session takes one input, its actions run in this commit, each in a
  * savepoint, and the session is written back. The caller holds the person's lock and lets the words
- * leave after the commit.
+ * leave after the commit; who has loaded the session already says so.
  */
-export async function takeTurn(tx: Tx, house: House, heard: Heard): Promise<Said> {
-  const { session, handed_over, now, asked } = await loadSession(tx, heard);
+export async function takeTurn(tx: Tx, house: House, heard: Heard, loaded?: Loaded): Promise<Said> {
+  const { session, handed_over, now, asked } = loaded ?? (await loadSession(tx, heard));
   if (handed_over && !isStop(heard.input)) return silence(tx, house, heard);
   if (session) await learnContents(tx, house.flows, session);
   const events: StepEvent[] = [];
@@ -239,12 +240,14 @@ async function loadSession(
   return { ...row, session: row.body ?? undefined, asked: row.asked ?? undefined };
 }
 
-interface Loaded {
+/** How things stand before a turn. */
+export interface Loaded {
   now: Date;
-  session: Session | undefined;
+  session?: Session | undefined;
+  /** Whether a person of the house answers here. */
   handed_over: boolean;
   /** The flow of the question that is answered. */
-  asked: string | undefined;
+  asked?: string | undefined;
 }
 
 // One statement: every key press comes through here.
@@ -273,24 +276,26 @@ async function saveSession(
   const own = session?.callers?.[0]?.flow ?? session?.flow;
   if (question !== undefined && (!session || own === asked)) {
     const body = session ? JSON.stringify(session) : null;
-    await sql`
-      ${noted} update questions set body = ${body} where person_id = ${actor.id} and ref = ${question}
-    `.execute(tx);
-    return;
+    return sendAhead(
+      tx,
+      sql`${noted}
+        update questions set body = ${body} where person_id = ${actor.id} and ref = ${question}`,
+    );
   }
   if (!session) {
-    await sql`
-      ${noted} delete from sessions where person_id = ${actor.id} and channel = ${channel}
-    `.execute(tx);
-    return;
+    return sendAhead(
+      tx,
+      sql`${noted} delete from sessions where person_id = ${actor.id} and channel = ${channel}`,
+    );
   }
-  await sql`
-    ${noted}
-    insert into sessions (person_id, channel, body, awaits_secret, takes_digits)
-    values (${actor.id}, ${channel}, ${JSON.stringify(session)}, ${awaitsSecret(flows, session)},
-            ${takesDigits(flows, session)})
-    on conflict (person_id, channel) do update
-    set body = excluded.body, awaits_secret = excluded.awaits_secret,
-        takes_digits = excluded.takes_digits, updated_at = now()
-  `.execute(tx);
+  await sendAhead(
+    tx,
+    sql`${noted}
+      insert into sessions (person_id, channel, body, awaits_secret, takes_digits)
+      values (${actor.id}, ${channel}, ${JSON.stringify(session)}, ${awaitsSecret(flows, session)},
+              ${takesDigits(flows, session)})
+      on conflict (person_id, channel) do update
+      set body = excluded.body, awaits_secret = excluded.awaits_secret,
+          takes_digits = excluded.takes_digits, updated_at = now()`,
+  );
 }

@@ -1,14 +1,16 @@
 import { sql } from 'kysely';
 import { Busy, type Db, type Tx, inSavepoint, inTransaction } from '../base/db.ts';
+import { sendAhead } from '../base/connection.ts';
 import { assert, messageOf } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { sha256 } from '../base/secrets.ts';
 import type { KeyPress } from '../channels/ussd/gateway.ts';
 import type { Actor, Language } from '../flow/action.ts';
+import type { Session } from '../flow/session.ts';
 import { isPinLike } from '../flow/step.ts';
 import { notify } from '../outbox/notify.ts';
-import { lockPersonAt } from '../people/find.ts';
-import { awaitsChoice, DoesMore, type Said, takeTurn } from './turn.ts';
+import { actor_columns, lockAhead, locked_person, lockPersonAt } from '../people/find.ts';
+import { awaitsChoice, DoesMore, type Loaded, type Said, takeTurn } from './turn.ts';
 import { type House, wordsFor } from './house.ts';
 
 interface GatewaySession {
@@ -50,10 +52,9 @@ export async function answerUssd(
 ): Promise<Said> {
   const { press, patience } = pressed;
   return inTransaction(db, async (tx) => {
-    const actor = await lockPersonAt(tx, 'msisdn', press.msisdn);
+    const { actor, loaded, asked, before } = await loadDialling(tx, press);
     if (patience.gone) throw new Busy();
     patience.language = actor.language;
-    const { before, ...asked } = await loadGatewaySession(tx, press.session, actor);
     const now = press.newAnswer(key, before);
     if (before && now.kind === 'repeat') return { words: before.reply, over: before.over };
 
@@ -62,7 +63,7 @@ export async function answerUssd(
     const turn = (before?.turn ?? 0) + 1;
     const turn_key = `ussd:${press.session}:${turn}`;
     const heard = { actor, channel: 'ussd' as const, input: text, key: turn_key };
-    let said = await takeTurn(tx, house, { ...heard, dialled: now.kind === 'dialled' });
+    let said = await takeTurn(tx, house, { ...heard, dialled: now.kind === 'dialled' }, loaded);
     if (now.kind === 'dialled')
       said = await pickAlong(tx, house, heard, { picks: now.picks, said });
     patience.nearly_done = !patience.late;
@@ -122,28 +123,55 @@ async function sayLater(
   return { words: wordsFor(house, 'slow', actor.language, 'ussd'), over: true };
 }
 
-/** What the person is asked for. */
+/** Who dials, what they are asked for, and what was answered in this session of the gateway's. */
+interface Dialling {
+  actor: Actor;
+  loaded: Loaded;
+  asked: Asked;
+  before: GatewaySession | undefined;
+}
+
 interface Asked {
   awaits_secret: boolean | null;
   takes_digits: boolean | null;
 }
 
-async function loadGatewaySession(
+async function loadDialling(tx: Tx, press: KeyPress): Promise<Dialling> {
+  await lockAhead(tx, 'msisdn', press.msisdn);
+  const known = await dialling(tx, press);
+  if (known) return known;
+  await lockPersonAt(tx, 'msisdn', press.msisdn);
+  const found = await dialling(tx, press);
+  assert(found, 'a person is there once their address is locked');
+  return found;
+}
+
+// All in one, as every key press comes through here. Undefined of somebody whom we do not know yet,
+// or who was found to be another while we waited for them.
+async function dialling(
   tx: Tx,
-  gateway_id: string,
-  actor: Actor,
-): Promise<Asked & { before: GatewaySession | undefined }> {
-  const { rows } = await sql<Asked & { before: GatewaySession | null }>`
-    select (
-        select to_jsonb(g) from (
-          select turn, text_length, text_hash, reply, over from ussd_sessions
-          where gateway_id = ${gateway_id} and person_id = ${actor.id}) g) as before,
-      s.awaits_secret, s.takes_digits
-    from (select) one left join sessions s on s.person_id = ${actor.id} and s.channel = 'ussd'
+  { msisdn, session: gateway_id }: KeyPress,
+): Promise<Dialling | undefined> {
+  const { rows } = await sql<
+    Actor & Asked & { now: Date; body: Session | null; before: GatewaySession | null }
+  >`
+    select ${actor_columns}, now(), s.body, s.awaits_secret, s.takes_digits,
+      (select to_jsonb(g) from (
+        select turn, text_length, text_hash, reply, over from ussd_sessions
+        where gateway_id = ${gateway_id} and person_id = p.id) g) as before
+    from addresses a join people p on p.id = a.person_id
+    left join sessions s on s.person_id = p.id and s.channel = 'ussd'
+    where a.kind = 'msisdn' and a.value = ${msisdn} and p.id = ${locked_person}
   `.execute(tx);
   const [row] = rows;
-  assert(row, 'one row whatever there is');
-  return { ...row, before: row.before ?? undefined };
+  if (!row) return undefined;
+  const { now, body, before, awaits_secret, takes_digits, ...actor } = row;
+  return {
+    actor,
+    loaded: { now, session: body ?? undefined, handed_over: false },
+    asked: { awaits_secret, takes_digits },
+    before: before ?? undefined,
+  };
 }
 
 // What was asked for as a secret, and digits that nobody asked for: they may be a PIN.
@@ -169,7 +197,7 @@ async function keepAnswered(
     ...heard,
     ...(answer === null ? {} : { answer }),
   });
-  await sql`
+  const statement = sql`
     with kept as (
       insert into inbox (source, body, body_hash, from_ip, state, done_at)
       values ('ussd', ${body}, ${sha256(body)}, ${from_ip}::inet, 'done', now())
@@ -181,5 +209,6 @@ async function keepAnswered(
     on conflict (gateway_id) do update set
       person_id = excluded.person_id, turn = excluded.turn, text_length = excluded.text_length,
       text_hash = excluded.text_hash, reply = excluded.reply, over = excluded.over, updated_at = now()
-  `.execute(tx);
+  `;
+  await sendAhead(tx, statement);
 }

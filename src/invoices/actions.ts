@@ -61,34 +61,38 @@ async function findCustomer(db: Db, text: string) {
   return rows[0];
 }
 
+type Standing = { credit_cents: bigint } & (
+  | { number: string; outstanding_cents: bigint; total_cents: bigint; due_on: string }
+  // Nothing is open.
+  | { number: null }
+);
+
 /**
  * What is owed on invoices, has been paid ahead, and is open, the earliest due date first; of the
  * customers (`c`) that this says.
  */
 async function standing(db: Db, whose: RawBuilder<unknown>) {
-  const { rows: invoices } = await sql<{
-    number: string;
-    outstanding_cents: bigint;
-    total_cents: bigint;
-    due_on: string;
-  }>`
-    select i.number, i.outstanding_cents, i.total_cents, i.due_on
-    from invoices i join customers c on c.id = i.customer_id
-    where ${whose} and i.outstanding_cents > 0
+  const { rows } = await sql<Standing>`
+    with credit as (
+      select coalesce(sum(b.balance_cents), 0)::bigint as credit_cents
+      from customers c
+      join accounts a on a.owner_kind = 'customer' and a.owner_id = c.id and a.code like '2010:%'
+      join account_balances b on b.account_id = a.id
+      where ${whose}
+    )
+    select i.number, i.outstanding_cents, i.total_cents, i.due_on, credit_cents
+    from credit left join (
+      select i.* from invoices i join customers c on c.id = i.customer_id
+      where ${whose} and i.outstanding_cents > 0
+    ) i on true
     order by i.due_on, i.id
   `.execute(db);
-  const { rows: credit } = await sql<{ credit_cents: bigint }>`
-    select coalesce(sum(b.balance_cents), 0)::bigint as credit_cents
-    from customers c
-    join accounts a on a.owner_kind = 'customer' and a.owner_id = c.id and a.code like '2010:%'
-    join account_balances b on b.account_id = a.id
-    where ${whose}
-  `.execute(db);
-  const owed_cents = invoices.reduce((sum, invoice) => sum + invoice.outstanding_cents, 0n);
+  const open = rows.filter((row) => row.number !== null);
+  const owed_cents = open.reduce((sum, invoice) => sum + invoice.outstanding_cents, 0n);
   return {
     owed: decimalFromCents(owed_cents),
-    credit: decimalFromCents(credit[0]?.credit_cents ?? 0n),
-    invoices: invoices.map((invoice) => ({
+    credit: decimalFromCents(rows[0]?.credit_cents ?? 0n),
+    invoices: open.map((invoice) => ({
       number: invoice.number,
       left: decimalFromCents(invoice.outstanding_cents),
       total: decimalFromCents(invoice.total_cents),

@@ -1,9 +1,15 @@
 import { sql } from 'kysely';
+import { sendAhead } from '../base/connection.ts';
 import type { Db, Tx } from '../base/db.ts';
 import type { Role } from '../base/schema.ts';
 import type { Actor } from '../flow/action.ts';
 
 type AddressKind = 'msisdn' | 'whatsapp';
+
+/** What a statement selects of people (`p`) for an Actor. */
+export const actor_columns = sql`
+  p.id, p.name, p.language, p.stopped_at is not null as stopped,
+  array(select role from roles r where r.person_id = p.id order by role) as roles`;
 
 /**
  * The person behind an address, locked until the commit, so that one person's turns follow each
@@ -21,7 +27,8 @@ export async function lockPersonAt(
   await sql`select pg_advisory_xact_lock(hashtextextended(${`address:${kind}:${value}`}, 0))`.execute(
     tx,
   );
-  // Two first messages at once: the second to get here finds the person that the first wrote down.
+  // Two first messages at once: the second to get here finds the person that the first wrote down;
+  // and whoever had become another while we waited is found here too.
   const found = await lockAt(tx, kind, value);
   if (found) return found;
   await sql`
@@ -34,6 +41,25 @@ export async function lockPersonAt(
   return person;
 }
 
+/**
+ * Locks the person behind an address until the commit, if we know one, ahead of the next statement:
+ * that one sees how things are once their other turns are over. While we waited the address may
+ * have become another's, whom nobody has locked: of whom it is has to be `locked_person`.
+ */
+export async function lockAhead(tx: Tx, kind: AddressKind, value: string): Promise<void> {
+  await sendAhead(
+    tx,
+    sql`
+      select set_config('karani.locked_person', p.id::text, true)
+      from addresses a join people p on p.id = a.person_id
+      where a.kind = ${kind} and a.value = ${value}
+      for no key update of p`,
+  );
+}
+
+/** Whom `lockAhead` has locked. */
+export const locked_person = sql`nullif(current_setting('karani.locked_person', true), '')::bigint`;
+
 /** A person, locked until the commit as by their address. */
 export async function lockPerson(tx: Tx, id: bigint): Promise<Actor> {
   await sql`select from people where id = ${id} for no key update`.execute(tx);
@@ -41,20 +67,12 @@ export async function lockPerson(tx: Tx, id: bigint): Promise<Actor> {
 }
 
 async function lockAt(tx: Tx, kind: AddressKind, value: string): Promise<Actor | undefined> {
-  const { rows } = await sql<Actor & { merged: boolean }>`
-    select p.id, p.name, p.language, p.stopped_at is not null as stopped,
-           p.merged_into is not null as merged,
-           array(select role from roles r where r.person_id = p.id order by role) as roles
-    from addresses a join people p on p.id = a.person_id
-    where a.kind = ${kind} and a.value = ${value}
-    for no key update of p
+  await lockAhead(tx, kind, value);
+  const { rows } = await sql<Actor>`
+    select ${actor_columns} from addresses a join people p on p.id = a.person_id
+    where a.kind = ${kind} and a.value = ${value} and p.id = ${locked_person}
   `.execute(tx);
-  const [row] = rows;
-  // Found to be another while we waited for the lock: the address is that one's by now.
-  if (row?.merged) return lockAt(tx, kind, value);
-  if (!row) return undefined;
-  const { merged: _, ...actor } = row;
-  return actor;
+  return rows[0];
 }
 
 /**
@@ -63,8 +81,7 @@ async function lockAt(tx: Tx, kind: AddressKind, value: string): Promise<Actor |
  */
 export async function personById(db: Db, id: bigint): Promise<Actor> {
   const { rows } = await sql<Actor>`
-    select p.id, p.name, p.language, p.stopped_at is not null as stopped,
-           array(select role from roles r where r.person_id = p.id order by role) as roles
+    select ${actor_columns}
     from people asked join people p on p.id = coalesce(asked.merged_into, asked.id)
     where asked.id = ${id}
   `.execute(db);

@@ -54,25 +54,29 @@ const form = (phone: string, session: string, text: string) => ({
 const messages = () =>
   house.db.selectFrom('outbox').select(['words', 'channel']).orderBy('id').execute();
 
-/** Holds something in the database until it is told to let go. */
-async function holding(take: (tx: Tx) => Promise<unknown>): Promise<() => Promise<void>> {
-  const held = Promise.withResolvers<void>();
+/** Holds something in the database until it is told to let go; and by which backend. */
+async function holding(
+  take: (tx: Tx) => Promise<unknown>,
+): Promise<[letGo: () => Promise<void>, pid: number]> {
+  const held = Promise.withResolvers<number>();
   const let_go = Promise.withResolvers<void>();
   const over = inTransaction(house.db, async (tx) => {
     await take(tx);
-    held.resolve();
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx);
+    held.resolve(rows[0]?.pid ?? 0);
     await let_go.promise;
   });
-  await held.promise;
-  return async () => {
+  const letGo = async () => {
     let_go.resolve();
     await over;
   };
+  return [letGo, await held.promise];
 }
 
 test('what takes too long ends with a promise, and its words come by SMS', async () => {
   const app = doors({ ussd_deadline_ms: 300 });
-  const letGo = await holding((tx) => sql`lock table sessions in exclusive mode`.execute(tx));
+  // What the menu looks at.
+  const [letGo] = await holding((tx) => sql`lock table link_proofs`.execute(tx));
   const answer = await app.request('/ussd', form(kamau, 'ATUid_slow', ''));
   expect(await answer.text()).toBe(
     'END This takes a little longer. You will get the answer by SMS.',
@@ -92,7 +96,7 @@ test('what takes too long ends with a promise, and its words come by SMS', async
 
 test('what has not even begun in time is not begun, and nothing is promised', async () => {
   const app = doors({ ussd_deadline_ms: 1 });
-  const letGo = await holding((tx) => lockPersonAt(tx, 'msisdn', kamau));
+  const [letGo] = await holding((tx) => lockPersonAt(tx, 'msisdn', kamau));
   const answer = await app.request('/ussd', form(kamau, 'ATUid_gone', '1'));
   expect(await answer.text()).toMatch(/^END Sorry, we have a problem[^]*\nSamahani, /);
   await letGo();
@@ -102,6 +106,32 @@ test('what has not even begun in time is not begun, and nothing is promised', as
   const sessions = await house.db.selectFrom('ussd_sessions').select('gateway_id').execute();
   expect(sessions).toEqual([{ gateway_id: 'ATUid_after' }]);
 });
+
+test('who is found to be another while they dial waits for the turns of that one', async () => {
+  const { id: stays } = await inTransaction(house.db, (tx) => lockPersonAt(tx, 'msisdn', wanjiru));
+  const [letFound, finder] = await holding(async (tx) => {
+    const { id } = await lockPersonAt(tx, 'msisdn', kamau);
+    await sql`update addresses set person_id = ${stays} where person_id = ${id}`.execute(tx);
+    await sql`update people set merged_into = ${stays} where id = ${id}`.execute(tx);
+  });
+  let answer: string | undefined;
+  const dialled = house.keys(kamau, 'ATUid_found', '').then((it) => (answer = it));
+  await eventually(() => waitingFor(finder), Boolean, 10_000);
+  const [letGo, other] = await holding((tx) => lockPersonAt(tx, 'msisdn', wanjiru));
+  await letFound();
+  await eventually(async () => answer ?? (await waitingFor(other)), Boolean, 10_000);
+  expect(answer).toBeUndefined();
+  await letGo();
+  expect(await dialled).toMatch(/^CON Today KES 0/);
+});
+
+/** Whether somebody waits for what this backend holds. */
+async function waitingFor(pid: number): Promise<boolean> {
+  const { rows } = await sql`
+    select from pg_stat_activity where ${pid} = any(pg_blocking_pids(pid))
+  `.execute(house.db);
+  return rows.length > 0;
+}
 
 test('what is dialled along with the code is chosen, as far as it only shows', async () => {
   expect(await house.keys(kamau, 'ATUid_1', '1*2')).toMatch(/^END INV-20260210-0002: KES 1,500/);

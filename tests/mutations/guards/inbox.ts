@@ -111,8 +111,8 @@ export const inbox: Guard[] = [
   {
     guard: 'a part that fails undoes itself',
     file: 'src/base/db.ts',
-    remove: "raw('rollback to savepoint part')",
-    put: "raw('select 1')",
+    remove: 'sql`rollback to savepoint part`',
+    put: 'sql`select 1`',
     test: 'tests/base/db.test.ts',
     name: 'a part that fails undoes itself alone',
   },
@@ -150,7 +150,7 @@ export const inbox: Guard[] = [
   },
   {
     guard: 'a statement that a migration has outdated costs its connection',
-    file: 'src/base/db.ts',
+    file: 'src/base/connection.ts',
     remove: 'client.release(destroy || outdated)',
     put: 'client.release(destroy)',
     test: 'tests/base/db.test.ts',

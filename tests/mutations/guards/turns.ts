@@ -11,6 +11,14 @@ export const turns: Guard[] = [
     name: "one person's turns wait for each other on every channel",
   },
   {
+    guard: 'who was found to be another while they dialled is locked as that one',
+    file: 'src/conversation/ussd.ts',
+    remove: ' and p.id = ${locked_person}',
+    put: '',
+    test: 'tests/conversation/ussd.test.ts',
+    name: 'who is found to be another while they dial waits for the turns of that one',
+  },
+  {
     guard: 'strangers with the same address wait for each other',
     file: 'src/people/find.ts',
     remove: 'select pg_advisory_xact_lock(',
@@ -98,7 +106,7 @@ export const turns: Guard[] = [
   {
     guard: 'a gateway session belongs to its number',
     file: 'src/conversation/ussd.ts',
-    remove: 'where gateway_id = ${gateway_id} and person_id = ${actor.id}) g)',
+    remove: 'where gateway_id = ${gateway_id} and person_id = p.id) g)',
     put: 'where gateway_id = ${gateway_id}) g)',
     test: 'tests/conversation/turns.test.ts',
     name: "a gateway's session shows one number nothing of another's",
