@@ -17,7 +17,9 @@ beforeEach(async () => {
 
 const saying = (word: string) => sql`insert into said (word) values (${word})`;
 const words = async (on: Db = db) => {
-  const { rows } = await sql<{ word: string }>`select word from said order by 1`.execute(on);
+  const { rows } = await sql<{ word: string }>`
+    select word from said where word <> ${''} order by 1
+  `.execute(on);
   return rows.map((row) => row.word);
 };
 
