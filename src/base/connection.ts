@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type { Writable } from 'node:stream';
 import { CompiledQuery, type PostgresPool, type PostgresPoolClient, type RawBuilder } from 'kysely';
-import { type Pool, type PoolClient, Query, type QueryResult, type Submittable } from 'pg';
+import pg, { type Pool, type PoolClient, Query, type QueryResult, type Submittable } from 'pg';
 import type { Tx } from './db.ts';
 
 /** How statements go to the database: planned once a connection, and several in one write. */
@@ -13,9 +13,15 @@ export const outdated_plan = '0A000';
 // What begins with this is held back, and leaves with the next statement.
 const ahead = '/* ahead */ ';
 const isAhead = (text: string) => text === 'begin' || text.startsWith(ahead);
+const isRelease = (text: string) => text.startsWith(`${ahead}release `);
+const isFrame = (text: string) =>
+  text === 'begin' || text.startsWith(`${ahead}savepoint `) || isRelease(text);
 // Of several statements in one text no plan can be kept.
 const mayBeSeveral = (text: string, values: readonly unknown[]) =>
-  values.length === 0 && !/^(?:begin|commit|rollback to|\/\* ahead)/.test(text);
+  values.length === 0 && !isAhead(text) && text !== 'commit' && !text.startsWith('rollback to ');
+// As node-postgres writes values; its types leave it out.
+const { prepareValue } = (pg as unknown as { utils: { prepareValue: (it: unknown) => unknown } })
+  .utils;
 const no_rows = { command: 'SELECT', rowCount: 0, rows: [] } as const;
 
 /**
@@ -49,12 +55,22 @@ function talkOn(client: PoolClient & { processID?: number }): PostgresPoolClient
   const query = async (text: string, values: readonly unknown[]) => {
     // What has not been sent need not be undone.
     if (text === 'rollback') held_back = [];
+    const undone = /^rollback to (savepoint \w+)$/.exec(text)?.[1];
+    if (undone !== undefined) {
+      const from = held_back.findLastIndex((it) => it.text === ahead + undone);
+      held_back.length = from + 1;
+      if (from !== -1) return no_rows;
+    }
     if (mayBeSeveral(text, values)) {
       if (held_back.length > 0) await sendAll();
       return client.query(text);
     }
-    held_back.push({ text, values });
-    return isAhead(text) ? no_rows : sendAll();
+    // Before it is held back: what cannot be written is this statement's own failure.
+    const statement = { text, values, written: values.map((it) => prepareValue(it)) };
+    // What is held back in a part is a failure of that part, not of what comes after it.
+    const waits = isAhead(text) && !(isRelease(text) && held_back.some((it) => !isFrame(it.text)));
+    held_back.push(statement);
+    return waits ? no_rows : sendAll();
   };
   const { processID } = client;
   return {
@@ -67,6 +83,8 @@ function talkOn(client: PoolClient & { processID?: number }): PostgresPoolClient
 interface Statement {
   text: string;
   values: readonly unknown[];
+  /** The values as they go to the database. */
+  written: unknown[];
 }
 
 function send(client: PoolClient, statements: Statement[]): Promise<QueryResult> {
@@ -92,6 +110,7 @@ type OneQuery = {
   prepare: (connection: Connection) => void;
   submit(connection: Connection): null;
   handleDataRow(row: unknown): void;
+  handleEmptyQuery(connection: Connection): void;
   handleCommandComplete(message: unknown, connection: Connection): void;
   handleReadyForQuery(connection: Connection): void;
   handleError(error: Error, connection: Connection): void;
@@ -123,12 +142,11 @@ class Batch extends OneQuery {
     const quiet = quietly(connection);
     connection.on('parseComplete', this.#parsed);
     stream.cork();
-    for (const [index, { text, values }] of this.statements.entries()) {
+    for (const [index, { text, written }] of this.statements.entries()) {
       const is_last = index === this.statements.length - 1;
-      // A value that cannot be written leaves half a batch, which nobody can take back.
-      const one = new OneQuery(text, [...values], (error) => stream.destroy(error));
+      const one = new OneQuery(text, written, (error) => stream.destroy(error));
       one.name = nameOf(text);
-      if (one.name && !one.hasBeenParsed(connection)) this.#to_parse.push(one.name);
+      if (!one.hasBeenParsed(connection)) this.#to_parse.push(one.name ?? '');
       one.prepare(is_last ? connection : quiet);
     }
     stream.uncork();
@@ -137,6 +155,11 @@ class Batch extends OneQuery {
 
   override handleDataRow(row: unknown): void {
     if (this.#running === 1) super.handleDataRow(row);
+  }
+
+  override handleEmptyQuery(connection: Connection): void {
+    if (this.#running === 1) super.handleEmptyQuery(connection);
+    this.#running -= 1;
   }
 
   override handleCommandComplete(message: unknown, connection: Connection): void {

@@ -40,7 +40,10 @@ export interface Patience {
   statement_ms: number;
   /** For a transaction of which nothing is asked. */
   idle_ms: number;
-  /** For any answer at all: a database that says nothing more cannot keep the limits above. */
+  /**
+   * For any answer at all: a database that says nothing more cannot keep the limits above. Longer
+   * than two statements take, since several are answered at once.
+   */
   silence_ms?: number;
 }
 
@@ -49,7 +52,7 @@ export const while_serving = {
   lock_ms: 5_000,
   statement_ms: 10_000,
   idle_ms: 10_000,
-  silence_ms: 12_000,
+  silence_ms: 20_000,
 } satisfies Patience;
 
 /**
@@ -138,21 +141,28 @@ export async function inTransaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Pr
 }
 
 const no_savepoint = '3B001';
+const depths = new WeakMap<Tx, number>();
 
 /** Runs part of a transaction so that its failure undoes that part alone; then it rethrows. */
 export async function inSavepoint<T>(tx: Tx, work: () => Promise<T>): Promise<T> {
-  await sendAhead(tx, sql`savepoint part`);
+  // A part in a part has a name of its own: the one around it is not undone in its place.
+  const depth = (depths.get(tx) ?? 0) + 1;
+  depths.set(tx, depth);
+  const part = sql.raw(`part_${depth}`);
   try {
+    await sendAhead(tx, sql`savepoint ${part}`);
     const result = await work();
-    await sendAhead(tx, sql`release savepoint part`);
+    await sendAhead(tx, sql`release savepoint ${part}`);
     return result;
   } catch (error) {
-    await sql`rollback to savepoint part`.execute(tx).catch((other: unknown) => {
+    await sql`rollback to savepoint ${part}`.execute(tx).catch((other: unknown) => {
       // What was sent ahead of it had failed already, and all of the transaction is undone.
       throw sqlState(other) === no_savepoint ? error : other;
     });
-    await sendAhead(tx, sql`release savepoint part`);
+    await sendAhead(tx, sql`release savepoint ${part}`);
     throw error;
+  } finally {
+    depths.set(tx, depth - 1);
   }
 }
 

@@ -2,6 +2,7 @@ import { type Context, Hono } from 'hono';
 import { clock } from '../base/clock.ts';
 import type { Db } from '../base/db.ts';
 import { messageOf } from '../base/errors.ts';
+import { Late, within } from '../base/late.ts';
 import { log } from '../base/log.ts';
 import { isOneOf, isSigned } from '../base/secrets.ts';
 import { africasTalking, UssdEvent } from '../channels/ussd/africas-talking.ts';
@@ -12,7 +13,7 @@ import { type Keep, keepRejected } from '../inbox/keep.ts';
 import type { Said } from './turn.ts';
 import { type House, wordsFor } from './house.ts';
 import { withoutUnaskedDigits } from './sms.ts';
-import { answerUssd, apologise, type Patience } from './ussd.ts';
+import { answerUssd, apologise, tellLate, type Patience } from './ussd.ts';
 import { takeSecretAnswers } from './secret-answers.ts';
 
 export interface ConversationDoors {
@@ -144,8 +145,8 @@ async function ussd(c: Context, doors: ConversationDoors, gateway: UssdGateway):
 }
 
 // Who waits is told in time that the answer comes by SMS; what is ready later goes there. What is
-// being committed at that moment is waited for, as long as the gateway waits. What has not even
-// begun, since the database says nothing or another turn of theirs is not over, is not begun.
+// being committed at that moment is waited for a little longer. What has not even begun, since the
+// database says nothing or another turn of theirs is not over, is not begun.
 async function inTime(
   doors: ConversationDoors,
   it: { press: KeyPress; from_ip: string | null },
@@ -153,27 +154,33 @@ async function inTime(
   const { db, house, key, ussd_deadline_ms } = doors;
   const patience: Patience = { late: false, gone: false, nearly_done: false };
   const answering = answerUssd(db, house, key, { ...it, patience });
-  let bell: NodeJS.Timeout | undefined;
-  const in_time = await Promise.race([
-    answering,
-    new Promise<undefined>((done) => {
-      bell = setTimeout(() => done(undefined), ussd_deadline_ms);
-    }),
-  ]).finally(() => clearTimeout(bell));
-  if (in_time || patience.nearly_done) return answering;
+  const in_time = await ready(ussd_deadline_ms, answering);
+  if (in_time) return in_time;
+  const committing = patience.nearly_done;
+  const at_last = committing ? await ready(ussd_deadline_ms / 4, answering) : undefined;
+  if (at_last) return at_last;
   const { language } = patience;
   const promises = language !== undefined && house.sms;
-  answering.catch((error: unknown) => {
-    log.error({ error: messageOf(error) }, 'a USSD request that took too long failed');
-    if (promises) return apologise(db, house, it.press);
-  });
-  if (!promises) {
-    patience.gone = language === undefined;
-    return { words: ussd_sorry, over: true };
-  }
-  patience.late = true;
+  if (promises) patience.late = true;
+  else patience.gone = language === undefined;
+  answering
+    .then((said) =>
+      promises && committing ? tellLate(db, house, { press: it.press, key, said }) : undefined,
+    )
+    .catch((error: unknown) => {
+      log.error({ error: messageOf(error) }, 'a USSD request that took too long failed');
+      if (promises) return apologise(db, house, it.press);
+    });
+  if (!promises) return { words: ussd_sorry, over: true };
   return { words: wordsFor(house, 'slow', language, 'ussd'), over: true };
 }
+
+/** What comes of it within this time; undefined when that is over. */
+const ready = (ms: number, work: Promise<Said>): Promise<Said | undefined> =>
+  within(ms, work).catch((error: unknown) => {
+    if (error instanceof Late) return undefined;
+    throw error;
+  });
 
 // Without what was answered and shown, which the gateway sends along.
 async function ussdEvent(c: Context, doors: ConversationDoors): Promise<Response> {

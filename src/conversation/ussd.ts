@@ -73,6 +73,19 @@ export async function answerUssd(
   });
 }
 
+/** Says by SMS what was committed when nobody waited any more. */
+export async function tellLate(
+  db: Db,
+  house: House,
+  { press, key, said }: { press: KeyPress; key: string; said: Said },
+): Promise<void> {
+  const { text_length } = press.heardNow(key);
+  await inTransaction(db, async (tx) => {
+    const actor = await lockPersonAt(tx, 'msisdn', press.msisdn);
+    await sayLater(tx, house, { actor, key: `${press.session}:${text_length}` }, said);
+  });
+}
+
 /** Says by SMS that there will be no answer, after one was promised. */
 export async function apologise(db: Db, house: House, { msisdn, session }: KeyPress) {
   await inTransaction(db, async (tx) => {

@@ -27,8 +27,7 @@ export async function lockPersonAt(
   await sql`select pg_advisory_xact_lock(hashtextextended(${`address:${kind}:${value}`}, 0))`.execute(
     tx,
   );
-  // Two first messages at once: the second to get here finds the person that the first wrote down;
-  // and whoever had become another while we waited is found here too.
+  // Two first messages at once: the second to get here finds the person that the first wrote down.
   const found = await lockAt(tx, kind, value);
   if (found) return found;
   await sql`
@@ -68,11 +67,15 @@ export async function lockPerson(tx: Tx, id: bigint): Promise<Actor> {
 
 async function lockAt(tx: Tx, kind: AddressKind, value: string): Promise<Actor | undefined> {
   await lockAhead(tx, kind, value);
-  const { rows } = await sql<Actor>`
-    select ${actor_columns} from addresses a join people p on p.id = a.person_id
-    where a.kind = ${kind} and a.value = ${value} and p.id = ${locked_person}
+  const { rows } = await sql<Actor & { is_locked: boolean | null }>`
+    select ${actor_columns}, p.id = ${locked_person} as is_locked
+    from addresses a join people p on p.id = a.person_id
+    where a.kind = ${kind} and a.value = ${value}
   `.execute(tx);
-  return rows[0];
+  const [row] = rows;
+  if (!row) return undefined;
+  const { is_locked, ...actor } = row;
+  return is_locked ? actor : lockAt(tx, kind, value);
 }
 
 /**

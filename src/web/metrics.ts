@@ -2,8 +2,9 @@ import type { Pool } from 'pg';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { isAway } from '../base/db.ts';
 import { messageOf } from '../base/errors.ts';
+import { Late, within } from '../base/late.ts';
 import { log } from '../base/log.ts';
-import { Late, shared, within } from './ask.ts';
+import { shared } from './ask.ts';
 import { figureLines } from './figure-lines.ts';
 import { type Figures, figureReader } from './figures.ts';
 

@@ -4,7 +4,8 @@ import { isAway, sqlState } from '../base/db.ts';
 import { messageOf } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { listMigrations } from '../base/migrate.ts';
-import { ask, Late, shared } from './ask.ts';
+import { Late } from '../base/late.ts';
+import { ask, shared } from './ask.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface Service {

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import { beforeEach, expect, test } from 'vitest';
 import { sendAhead } from '../../src/base/connection.ts';
-import { type Db, inSavepoint, inTransaction, type Tx } from '../../src/base/db.ts';
+import { type Db, inSavepoint, inTransaction, isAway, type Tx } from '../../src/base/db.ts';
 import { freshDatabase } from '../helpers/database.ts';
 
 // Statements that go ahead of the next one, in one write: on a single connection, so that what one
@@ -90,13 +90,60 @@ test('work that was undone in what was sent ahead is done again', async () => {
   expect(await words()).toEqual(['try 2']);
 });
 
-test('who cannot be written to the database loses the transaction, and no other', async () => {
+test('what fails at the end of a part is that part’s failure, not the next one’s', async () => {
+  await inTransaction(db, async (tx) => {
+    const first = inSavepoint(tx, () => twice(tx));
+    await expect(first).rejects.toMatchObject({ code: '23505' });
+    await inSavepoint(tx, () => sendAhead(tx, saying('two')));
+  });
+  expect(await words()).toEqual(['two']);
+});
+
+test('a part that fails by itself undoes what it had sent ahead, and nothing else', async () => {
+  await inTransaction(db, async (tx) => {
+    await sendAhead(tx, saying('before'));
+    for (const read of [false, true]) {
+      const part = inSavepoint(tx, async () => {
+        if (read) await words(tx);
+        await inSavepoint(tx, () => words(tx));
+        await twice(tx);
+        throw new Error('ours');
+      });
+      await expect(part).rejects.toThrow('ours');
+    }
+    await sendAhead(tx, saying('after'));
+  });
+  expect(await words()).toEqual(['after', 'before']);
+});
+
+test('the answer is that of the last statement alone', async () => {
+  await inTransaction(db, async (tx) => {
+    await sendAhead(tx, sql`insert into said select 'word ' || n from generate_series(1, ${3}) n`);
+    await sendAhead(tx, sql`select n, n + 1 as more from generate_series(1, ${5}) n`);
+    await sendAhead(tx, sql``);
+    expect((await sql`select ${'one'} as word`.execute(tx)).rows).toEqual([{ word: 'one' }]);
+    await sendAhead(tx, sql`delete from said where word = ${'word 1'}`);
+    const changed = await sql`update said set word = word || ${'!'}`.execute(tx);
+    expect(changed.numAffectedRows).toBe(2n);
+  });
+});
+
+test('a value that cannot be written is its own statement’s failure', async () => {
   const unwritable = { toPostgres: () => expect.fail('cannot be written') };
+  const writing = (tx: Tx) => sql`insert into said (word) values (${unwritable})`.execute(tx);
+  await inTransaction(db, async (tx) => {
+    await sendAhead(tx, saying('one'));
+    await expect(inSavepoint(tx, () => writing(tx))).rejects.toThrow('cannot be written');
+  });
+  expect(await words()).toEqual(['one']);
+});
+
+test('who loses the connection is told, and the next one finds another', async () => {
   const work = inTransaction(db, async (tx) => {
     await sendAhead(tx, saying('one'));
-    await sendAhead(tx, sql`insert into said (word) values (${unwritable})`);
+    await sendAhead(tx, sql`select pg_terminate_backend(pg_backend_pid())`);
     await words(tx);
   });
-  await expect(work).rejects.toThrow();
+  await expect(work).rejects.toSatisfy(isAway);
   expect(await words()).toEqual([]);
 });

@@ -94,6 +94,20 @@ test('what takes too long ends with a promise, and its words come by SMS', async
   expect(again).toMatch(/^END This takes a little longer\./);
 });
 
+test('what is committed too late for the phone comes by SMS too', async () => {
+  const app = doors({ ussd_deadline_ms: 300 });
+  const [letGo] = await holding((tx) => sql`lock table sessions in exclusive mode`.execute(tx));
+  const answer = await app.request('/ussd', form(kamau, 'ATUid_stalled', ''));
+  expect(await answer.text()).toBe(
+    'END This takes a little longer. You will get the answer by SMS.',
+  );
+  await letGo();
+  const [late] = await eventually(messages, (it) => it.length > 0, 10_000);
+  expect(late?.words).toMatch(/^Hello Kamau\. To pay: KES 6,500\n[^]*\nTo go on, dial /);
+  // The gateway's repeat of that request is told what was committed.
+  expect(await house.keys(kamau, 'ATUid_stalled', '')).toMatch(/^CON Hello Kamau/);
+});
+
 test('what has not even begun in time is not begun, and nothing is promised', async () => {
   const app = doors({ ussd_deadline_ms: 1 });
   const [letGo] = await holding((tx) => lockPersonAt(tx, 'msisdn', kamau));

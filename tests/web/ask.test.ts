@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { ask, Late, shared } from '../../src/web/ask.ts';
+import { Late } from '../../src/base/late.ts';
+import { ask, shared } from '../../src/web/ask.ts';
 import { freshDatabase } from '../helpers/database.ts';
 
 test('a query that is not answered in time is Late, and its connection is free for the next', async () => {

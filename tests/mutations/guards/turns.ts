@@ -19,6 +19,14 @@ export const turns: Guard[] = [
     name: 'who is found to be another while they dial waits for the turns of that one',
   },
   {
+    guard: 'what is committed when nobody waits any more comes by SMS',
+    file: 'src/conversation/routes.ts',
+    remove: 'promises && committing ? tellLate(',
+    put: 'promises && !committing ? tellLate(',
+    test: 'tests/conversation/ussd.test.ts',
+    name: 'what is committed too late for the phone comes by SMS too',
+  },
+  {
     guard: 'strangers with the same address wait for each other',
     file: 'src/people/find.ts',
     remove: 'select pg_advisory_xact_lock(',
