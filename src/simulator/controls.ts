@@ -4,8 +4,9 @@ import { centsFromDecimal, decimalFromCents } from '../base/money.ts';
 import { Faults } from './faults.ts';
 import type { Mpesa } from './mpesa.ts';
 import { shortcodes } from './parties.ts';
-import { controlBody, limited, Phone } from './requests.ts';
-import { balanceOf, type Truth } from './truth.ts';
+import { type Prompts, prompt_answers } from './prompts.ts';
+import { controlBody, controlQuery, limited, Phone } from './requests.ts';
+import { balanceOf, none_rolled, type Truth } from './truth.ts';
 
 const PayBody = z.object({
   phone: Phone,
@@ -25,16 +26,43 @@ const PayBody = z.object({
   msisdn: z.enum(['clear', 'hashed', 'masked']).optional(),
 });
 
+const PromptsQuery = z.object({ phone: Phone.optional() });
+const PromptBody = z.object({ answer: z.enum(prompt_answers) });
+
 const RedeliverBody = z.object({ receipt: z.string().trim().toUpperCase().optional() });
 
 /** The controls of M-Pesa and of the simulator as a whole. */
-export function controlRoutes(truth: Truth, mpesa: Mpesa): Hono {
+export function controlRoutes(
+  truth: Truth,
+  { mpesa, prompts }: { mpesa: Mpesa; prompts: Prompts },
+): Hono {
   const routes = new Hono();
 
   routes.post('/sim/mpesa/pay', limited, async (c) => {
     const { amount, msisdn, ...payment } = await controlBody(c, PayBody);
-    const receipt = await mpesa.pay({ ...payment, amount_cents: amount, msisdn_form: msisdn });
-    return c.json({ receipt });
+    const paid = await mpesa.pay({ ...payment, amount_cents: amount, msisdn_form: msisdn });
+    return c.json({ receipt: paid.receipt });
+  });
+
+  routes.get('/sim/mpesa/prompts', async (c) => {
+    const { phone } = controlQuery(c, PromptsQuery);
+    await truth.settled();
+    return c.json(
+      prompts.open(phone).map(({ id, amount_cents, to, account, at, ...prompt }) => ({
+        id,
+        phone: prompt.phone,
+        amount: shillings(amount_cents),
+        shortcode: to,
+        account,
+        at,
+      })),
+    );
+  });
+
+  routes.post('/sim/mpesa/prompts/:id', limited, async (c) => {
+    const { answer } = await controlBody(c, PromptBody);
+    const { ended } = await prompts.answer(c.req.param('id'), answer);
+    return c.json({ result_code: ended?.code, ...(ended?.receipt && { receipt: ended.receipt }) });
   });
 
   routes.get('/sim/mpesa/transactions', async (c) => {
@@ -67,7 +95,7 @@ export function controlRoutes(truth: Truth, mpesa: Mpesa): Hono {
 
   routes.post('/sim/faults', limited, async (c) => {
     const faults = await controlBody(c, Faults);
-    await truth.record({ kind: 'faults', faults, rolled: { payment: 0, message: 0 } });
+    await truth.record({ kind: 'faults', faults, rolled: { ...none_rolled } });
     return c.json(faults);
   });
 

@@ -5,34 +5,62 @@ const Probability = z.number().min(0).max(1).default(0);
 
 function unknownFault(issue: { code?: string | undefined; keys?: unknown }): string | undefined {
   return issue.code === 'unrecognized_keys' && Array.isArray(issue.keys)
-    ? `there is no ${issue.keys.join(', ')}; there are drop, duplicate, seed`
+    ? `there is no ${issue.keys.join(', ')}; there are ${Object.keys(no_faults).join(', ')}`
     : undefined;
 }
 
-/** What goes wrong with callbacks, and how often. The same seed spoils the same ones again. */
+/** What goes wrong, and how often. The same seed spoils the same again. */
 export const Faults = z.strictObject(
   {
-    /** The confirmation of a payment is never sent. */
+    /** A callback about money is never sent. */
     drop: Probability,
-    /** A confirmation, or the webhook of a person's message, is sent twice at once. */
+    /** Such a callback, or the webhook of a person's message, is sent twice at once. */
     duplicate: Probability,
+    /** Each callback about money waits for up to so many milliseconds, so that they cross. */
+    delay_ms: z.int().min(0).max(60_000).default(0),
+    /** Such a callback waits until the next one has been sent, for ten seconds at most. */
+    reorder: Probability,
+    /** A request for a prompt is done, and its answer never arrives. */
+    lost_response: Probability,
+    /** A request for a prompt is refused as too many at once, and not done. */
+    refuse: Probability,
     seed: z.union([z.int(), z.string().max(100)]).default(0),
   },
   { error: unknownFault },
 );
 export type Faults = z.output<typeof Faults>;
 
-export const no_faults: Faults = { drop: 0, duplicate: 0, seed: 0 };
+export const no_faults: Faults = {
+  drop: 0,
+  duplicate: 0,
+  delay_ms: 0,
+  reorder: 0,
+  lost_response: 0,
+  refuse: 0,
+  seed: 0,
+};
 
-/** Whether the n-th callback of its kind since the faults were set meets this one. */
+/** The n-th callback or request of its kind since the faults were set. */
+export interface Roll {
+  kind: 'payment' | 'message' | 'prompt' | 'request';
+  n: number;
+}
+
+/** Whether it meets this fault. */
 export function strikes(
   faults: Faults,
-  fault: 'drop' | 'duplicate',
-  callback: { kind: string; n: number },
+  fault: 'drop' | 'duplicate' | 'reorder' | 'lost_response' | 'refuse',
+  roll: Roll,
 ): boolean {
-  const roll = createHash('sha256')
-    .update(`${faults.seed}:${fault}:${callback.kind}:${callback.n}`)
-    .digest()
-    .readUInt32BE(0);
-  return roll / 2 ** 32 < faults[fault];
+  return chance(faults, fault, roll) < faults[fault];
+}
+
+/** How long it waits before it leaves, in milliseconds. */
+export function delayOf(faults: Faults, roll: Roll, copy: number): number {
+  return Math.floor(chance(faults, `delay:${copy}`, roll) * faults.delay_ms);
+}
+
+function chance({ seed }: Faults, what: string, { kind, n }: Roll): number {
+  const hash = createHash('sha256').update(`${seed}:${what}:${kind}:${n}`).digest();
+  return hash.readUInt32BE(0) / 2 ** 32;
 }

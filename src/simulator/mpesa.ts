@@ -2,10 +2,10 @@ import { clock } from '../base/clock.ts';
 import { Refusal } from '../base/errors.ts';
 import { shortMoney } from '../base/money.ts';
 import { confirmationBody } from './confirmation.ts';
-import { strikes } from './faults.ts';
 import { names, shortcodes } from './parties.ts';
 import { receiptFor } from './receipts.ts';
-import type { Sender } from './sender.ts';
+import type { Callbacks } from './callbacks.ts';
+import type { Post } from './sender.ts';
 import {
   accountOf,
   balanceOf,
@@ -25,8 +25,8 @@ export interface CustomerPayment {
 }
 
 export interface Mpesa {
-  /** Moves the money and resolves with the receipt once that is on file. */
-  pay(payment: CustomerPayment): Promise<string>;
+  /** Moves the money and resolves once that is on file; the confirmation follows. */
+  pay(payment: CustomerPayment): Promise<MpesaTransaction>;
   /** Sends again what was not answered 200, without faults; all of it or one receipt. */
   redeliver(receipt?: string): Promise<{ sent: number; delivered: number }>;
 }
@@ -34,13 +34,16 @@ export interface Mpesa {
 export const least_cents = 100n;
 export const most_cents = 25_000_000n;
 
-export function openMpesa(truth: Truth, sender: Sender): Mpesa {
+export function openMpesa(truth: Truth, callbacks: Callbacks): Mpesa {
   // Confirmations under way, so that one which is about to be answered is not sent again.
   const under_way = new Map<string, Promise<boolean>>();
 
-  const deliver = (transaction: MpesaTransaction, times: number): Promise<boolean> => {
+  const deliver = (
+    transaction: MpesaTransaction,
+    send: (it: Post) => Promise<boolean>,
+  ): Promise<boolean> => {
     const { receipt } = transaction;
-    const delivery = confirm(truth, sender, transaction, times).finally(() => {
+    const delivery = confirm(truth, send, transaction).finally(() => {
       under_way.delete(receipt);
     });
     under_way.set(receipt, delivery);
@@ -50,12 +53,10 @@ export function openMpesa(truth: Truth, sender: Sender): Mpesa {
   return {
     pay: async (payment) => {
       const transaction = transactionOf(truth, payment);
-      const roll = { kind: 'payment', n: truth.state.rolled.payment };
-      const { faults } = truth.state;
+      const roll = { kind: 'payment', n: truth.state.rolled.payment } as const;
       await truth.record({ kind: 'paid', transaction });
-      if (!strikes(faults, 'drop', roll))
-        void deliver(transaction, strikes(faults, 'duplicate', roll) ? 2 : 1);
-      return transaction.receipt;
+      void deliver(transaction, (it) => callbacks.send(it, roll));
+      return transaction;
     },
 
     redeliver: async (receipt) => {
@@ -71,7 +72,9 @@ export function openMpesa(truth: Truth, sender: Sender): Mpesa {
             const earlier = under_way.get(transaction.receipt);
             if (earlier && (await earlier)) return 'not sent';
             if (!truth.state.registrations.has(transaction.to)) return 'not sent';
-            return (await deliver(transaction, 1)) ? 'delivered' : 'sent';
+            return (await deliver(transaction, (it) => callbacks.sendAgain(it)))
+              ? 'delivered'
+              : 'sent';
           }),
       );
       await truth.settled();
@@ -122,19 +125,16 @@ function transactionOf(truth: Truth, payment: CustomerPayment): MpesaTransaction
 /** Posts the confirmation to the registered address; without one the payment completes silently. */
 async function confirm(
   truth: Truth,
-  sender: Sender,
+  send: (it: Post) => Promise<boolean>,
   transaction: MpesaTransaction,
-  times: number,
 ): Promise<boolean> {
   const registration = truth.state.registrations.get(transaction.to);
   if (!registration) return false;
-  const post = {
+  const delivered = await send({
     url: registration.confirmation_url,
     body: confirmationBody(transaction, registration.version),
     headers: { 'content-type': 'application/json' },
-  };
-  const answers = await Promise.all(Array.from({ length: times }, () => sender.post(post)));
-  const delivered = answers.some((answer) => answer?.status === 200);
+  });
   if (delivered) truth.note({ kind: 'delivered', receipt: transaction.receipt });
   return delivered;
 }

@@ -2,11 +2,15 @@ import { Hono } from 'hono';
 import { messageOf, Refusal } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import type { App } from './app.ts';
+import { openCallbacks } from './callbacks.ts';
 import { controlRoutes } from './controls.ts';
 import { darajaRoutes } from './daraja.ts';
 import { openMpesa } from './mpesa.ts';
+import { openPrompts } from './prompts.ts';
 import { openSender } from './sender.ts';
 import { openSms, smsRoutes } from './sms.ts';
+import { stkRoutes } from './stk.ts';
+import { openTokens } from './tokens.ts';
 import { openTruth } from './truth.ts';
 import { ussdRoutes } from './ussd.ts';
 import { openWebhooks } from './webhooks.ts';
@@ -36,7 +40,10 @@ export async function openSimulator(options: SimulatorOptions): Promise<Simulato
   const access = options.whatsapp ?? {};
   const truth = await openTruth(options.data_dir);
   const sender = openSender();
-  const mpesa = openMpesa(truth, sender);
+  const tokens = openTokens();
+  const callbacks = openCallbacks(truth, sender);
+  const mpesa = openMpesa(truth, callbacks);
+  const prompts = openPrompts(truth, { mpesa, callbacks, closed: sender.closed });
   const webhooks = openWebhooks(app, sender);
   const whatsapp = openWhatsApp(truth, webhooks, access.phone_number_id ?? default_phone_number_id);
   const sms = openSms(truth, webhooks);
@@ -47,8 +54,9 @@ export async function openSimulator(options: SimulatorOptions): Promise<Simulato
       const from_elsewhere = c.req.header('sec-fetch-site') === 'cross-site';
       return from_elsewhere ? c.json({ error: 'Not from another site.' }, 403) : next();
     })
-    .route('/', darajaRoutes(truth, mpesa))
-    .route('/', controlRoutes(truth, mpesa))
+    .route('/', darajaRoutes(truth, mpesa, tokens))
+    .route('/', stkRoutes(truth, prompts, tokens))
+    .route('/', controlRoutes(truth, { mpesa, prompts }))
     .route('/', whatsAppRoutes(truth, whatsapp, access))
     .route('/', smsRoutes(truth, sms))
     .route('/', ussdRoutes(app, sender, webhooks));
@@ -59,6 +67,7 @@ export async function openSimulator(options: SimulatorOptions): Promise<Simulato
     return c.json({ error: 'The simulator failed; its log says why.' }, 500);
   });
 
+  prompts.resume();
   whatsapp.resume();
   sms.resume();
   return {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { log } from '../base/log.ts';
-import { no_faults, type Faults } from './faults.ts';
+import { no_faults, type Faults, type Roll } from './faults.ts';
 import { openJournal } from './journal.ts';
 import { first_balance_cents, shortcodes } from './parties.ts';
 
@@ -33,6 +33,32 @@ export interface MpesaTransaction {
   delivered: boolean;
   /** How this payment's confirmation shows the number, when it is not as the shortcode's others. */
   msisdn_form?: MsisdnForm | undefined;
+}
+
+/** What a shop has asked of a phone: a prompt for a PIN. */
+export interface Prompt {
+  /** The CheckoutRequestID. */
+  id: string;
+  merchant_id: string;
+  /** What the id was made of. */
+  number: number;
+  phone: string;
+  amount_cents: bigint;
+  /** Who asked, and who is to be paid. */
+  shortcode: string;
+  to: string;
+  account: string;
+  callback_url: string;
+  at: string;
+  /** How it ended, once it has. */
+  ended?: PromptEnd | undefined;
+}
+
+export interface PromptEnd {
+  /** M-Pesa's result code: "0" is paid. */
+  code: string;
+  receipt?: string | undefined;
+  at: string;
 }
 
 export interface Registration {
@@ -66,14 +92,19 @@ export interface ChatMessage {
   answered: boolean;
 }
 
-/** How many callbacks of each kind have been rolled for since the faults were set. */
-type Rolled = Record<'payment' | 'message', number>;
+/** How many of each kind have been rolled for since the faults were set. */
+type Rolled = Record<Roll['kind'], number>;
+
+export const none_rolled: Rolled = { payment: 0, message: 0, prompt: 0, request: 0 };
 
 export type Event =
   | { kind: 'sequence'; number: number }
   | { kind: 'registered'; registration: Registration }
   | { kind: 'paid'; transaction: MpesaTransaction }
   | { kind: 'delivered'; receipt: string }
+  | { kind: 'requested' }
+  | { kind: 'prompted'; prompt: Prompt }
+  | { kind: 'prompt_ended'; id: string; ended: PromptEnd }
   | { kind: 'written'; message: ChatMessage }
   | { kind: 'answered'; id: string; phone: string }
   | { kind: 'texted'; message: ChatMessage }
@@ -88,6 +119,8 @@ export interface State {
   /** By receipt, oldest first. */
   transactions: Map<string, MpesaTransaction>;
   registrations: Map<string, Registration>;
+  /** By id, oldest first. */
+  prompts: Map<string, Prompt>;
   balances: Map<string, bigint>;
   /** By phone, oldest first. */
   chats: Map<string, ChatMessage[]>;
@@ -168,13 +201,14 @@ export async function openTruth(data_dir: string): Promise<Truth> {
 function empty(): Omit<State, 'registrations' | 'age' | 'number'> {
   return {
     transactions: new Map(),
+    prompts: new Map(),
     balances: new Map(),
     chats: new Map(),
     sms: new Map(),
     opted_out: new Set(),
     closed: new Set(),
     faults: no_faults,
-    rolled: { payment: 0, message: 0 },
+    rolled: { ...none_rolled },
   };
 }
 
@@ -192,6 +226,19 @@ function change(state: State, event: Event): void {
     case 'delivered': {
       const transaction = state.transactions.get(event.receipt);
       if (transaction) transaction.delivered = true;
+      break;
+    }
+    case 'requested':
+      state.rolled.request += 1;
+      break;
+    case 'prompted':
+      state.prompts.set(event.prompt.id, event.prompt);
+      state.number = Math.max(state.number, event.prompt.number);
+      break;
+    case 'prompt_ended': {
+      const prompt = state.prompts.get(event.id);
+      if (prompt) prompt.ended = event.ended;
+      state.rolled.prompt += 1;
       break;
     }
     case 'written':
@@ -217,8 +264,9 @@ function change(state: State, event: Event): void {
       state.opted_out.add(event.phone);
       break;
     case 'faults':
-      state.faults = event.faults;
-      state.rolled = { ...event.rolled };
+      // A file of before may know fewer of them.
+      state.faults = { ...no_faults, ...event.faults };
+      state.rolled = { ...none_rolled, ...event.rolled };
       break;
     case 'reset':
       // What the app has registered is its own setting, and stays.
@@ -261,6 +309,7 @@ function eventsOf(state: State): Event[] {
       registration: it,
     })),
     ...[...state.transactions.values()].map((it) => ({ kind: 'paid' as const, transaction: it })),
+    ...[...state.prompts.values()].map((it) => ({ kind: 'prompted' as const, prompt: it })),
     ...messages.map((it) => ({ kind: 'written' as const, message: it })),
     ...[...state.sms.values()].flat().map((it) => ({ kind: 'texted' as const, message: it })),
     ...[...state.closed].map((phone) => ({ kind: 'window' as const, phone, open: false })),

@@ -74,7 +74,7 @@ export function openWhatsApp(truth: Truth, webhooks: Webhooks, phone_number_id: 
     write: async (written) => {
       if (webhooks.isFull())
         throw new Refusal('too_many', 'The app does not answer and too many messages wait for it.');
-      const roll = { kind: 'message', n: truth.state.rolled.message };
+      const roll = { kind: 'message', n: truth.state.rolled.message } as const;
       const twice = strikes(truth.state.faults, 'duplicate', roll);
       const message = await keep(written.from, 'in', shownBy(truth, written));
       void tellMessage(message, twice ? 2 : 1);

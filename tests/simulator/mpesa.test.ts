@@ -196,10 +196,10 @@ test('faults that are unknown or out of range are refused by name', async () => 
   const world = await newWorld();
   for (const body of [{ drop: 2 }, { drop: -1 }, { drop: '1' }, { seed: {} }])
     expect((await world.post('/sim/faults', body)).status).toBe(400);
-  const { status, json } = await world.post('/sim/faults', { delay_ms: 5 });
+  const { status, json } = await world.post('/sim/faults', { rain: 5 });
   expect(status).toBe(400);
-  expect(json.error).toContain('delay_ms');
-  expect(json.error).toContain('drop, duplicate, seed');
+  expect(json.error).toContain('rain');
+  expect(json.error).toContain('drop, duplicate, delay_ms, reorder, lost_response, refuse, seed');
 });
 
 test('the truth survives a restart, and receipts go on', async () => {
