@@ -364,6 +364,17 @@ test('a network that answers for WhatsApp costs no key', async () => {
   expect(keys.isEmpty()).toBe(false);
 }, 60_000);
 
+test('a number that is being linked while there is no network is tried again', async () => {
+  const wish = Promise.resolve({ by_code: false });
+  const { told } = await connect({ wish, keys: keyStore(), url: 'ws://127.0.0.1:1' });
+  await eventually(
+    async () => told,
+    (it) => it.length >= 4,
+    patience_ms,
+  );
+  expect(told.slice(0, 4)).toEqual(['unlinked', 'linking', 'resting', 'linking']);
+}, 60_000);
+
 test('a blocked number stops with its keys, and begins again when a person asks', async () => {
   const wish = Promise.withResolvers<{ by_code: boolean }>();
   const keys = keyStore(linkedCredentials());

@@ -7,6 +7,22 @@ const page = 'tests/web/linked.test.ts';
 /** The number that is linked as a device: kept before it is receipted, one holder, never first. */
 export const linked: Guard[] = [
   {
+    guard: 'who answers for WhatsApp is not waited for',
+    file: 'src/channels/whatsapp-linked/connection.ts',
+    remove: "sock.ws.on('unexpected-response', stop);",
+    put: '',
+    test: 'tests/linked/socket.test.ts',
+    name: 'a network that answers for WhatsApp costs no key',
+  },
+  {
+    guard: 'what the network says is no word about the number',
+    file: 'src/channels/whatsapp-linked/connection.ts',
+    remove: "if (!error || error.message.startsWith('WebSocket Error')) return undefined;",
+    put: 'if (!error) return undefined;',
+    test: 'tests/linked/socket.test.ts',
+    name: 'a number that is being linked while there is no network is tried again',
+  },
+  {
     guard: 'a message is kept before WhatsApp hears that it has arrived',
     file: 'src/channels/whatsapp-linked/journal.ts',
     remove: 'batches.leave(() => sendNow(bytes));',
