@@ -144,6 +144,7 @@ class Batch extends OneQuery {
     stream.cork();
     for (const [index, { text, written }] of this.statements.entries()) {
       const is_last = index === this.statements.length - 1;
+      // Its values are written already, so nothing of it can fail here.
       const one = new OneQuery(text, written, (error) => stream.destroy(error));
       one.name = nameOf(text);
       if (!one.hasBeenParsed(connection)) this.#to_parse.push(one.name ?? '');

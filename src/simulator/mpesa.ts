@@ -22,6 +22,8 @@ export interface CustomerPayment {
   shortcode: string;
   name?: string | undefined;
   msisdn_form?: MsisdnForm | undefined;
+  /** The prompt that this answers; it ends with it. */
+  prompt_id?: string | undefined;
 }
 
 export interface Mpesa {
@@ -54,7 +56,7 @@ export function openMpesa(truth: Truth, callbacks: Callbacks): Mpesa {
     pay: async (payment) => {
       const transaction = transactionOf(truth, payment);
       const roll = { kind: 'payment', n: truth.state.rolled.payment } as const;
-      await truth.record({ kind: 'paid', transaction });
+      await truth.record({ kind: 'paid', transaction, prompt_id: payment.prompt_id });
       void deliver(transaction, (it) => callbacks.send(it, roll));
       return transaction;
     },

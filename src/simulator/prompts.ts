@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { clock, toDarajaTime } from '../base/clock.ts';
 import { Refusal } from '../base/errors.ts';
 import type { Callbacks } from './callbacks.ts';
-import type { Mpesa } from './mpesa.ts';
+import { most_cents, type Mpesa } from './mpesa.ts';
 import { shortcodes } from './parties.ts';
 import { stkCallbackBody } from './stk-callback.ts';
 import { balanceOf, type MpesaTransaction, type Prompt, type Truth } from './truth.ts';
@@ -37,7 +37,6 @@ export interface Prompts {
 
 const open_ms = 60_000;
 const same_again_ms = 2 * 60_000;
-const most_cents = 25_000_000n;
 
 // What M-Pesa calls them; PIN alone moves money.
 const codes = { cancel: '1032', timeout: '1037', wrong_pin: '2001', insufficient: '1' } as const;
@@ -52,15 +51,17 @@ export function openPrompts(
       (prompt) => !prompt.ended && (phone === undefined || prompt.phone === phone),
     );
 
-  const end = async (prompt: Prompt, code: string, paid?: MpesaTransaction): Promise<Prompt> => {
-    const roll = { kind: 'prompt' as const, n: truth.state.rolled.prompt };
-    const receipt = paid?.receipt;
-    const ended = { code, at: clock.now().toISOString(), ...(receipt ? { receipt } : {}) };
-    await truth.record({ kind: 'prompt_ended', id: prompt.id, ended });
+  const tell = (prompt: Prompt, code: string, n: number, paid?: MpesaTransaction): Prompt => {
     const headers = { 'content-type': 'application/json' };
-    const body = stkCallbackBody(prompt, ended, paid);
-    void it.callbacks.send({ url: prompt.callback_url, body, headers }, roll);
+    const body = stkCallbackBody(prompt, code, paid);
+    void it.callbacks.send({ url: prompt.callback_url, body, headers }, { kind: 'prompt', n });
     return prompt;
+  };
+  const end = async (prompt: Prompt, code: string): Promise<Prompt> => {
+    const n = truth.state.rolled.prompt;
+    const ended = { code, at: clock.now().toISOString() };
+    await truth.record({ kind: 'prompt_ended', id: prompt.id, ended });
+    return tell(prompt, code, n);
   };
 
   const letRunOut = async (prompt: Prompt): Promise<void> => {
@@ -92,9 +93,10 @@ export function openPrompts(
         return end(prompt, codes.insufficient);
       }
       if (isSameAgain(truth, prompt)) return end(prompt, '17');
+      const n = truth.state.rolled.prompt;
       const { phone, amount_cents, account, to: shortcode } = prompt;
-      const paid = await it.mpesa.pay({ phone, amount_cents, account, shortcode });
-      return end(prompt, '0', paid);
+      const payment = { phone, amount_cents, account, shortcode, prompt_id: id };
+      return tell(prompt, '0', n, await it.mpesa.pay(payment));
     },
     resume: () => {
       for (const prompt of open()) begin(prompt);

@@ -20,7 +20,7 @@ export const result_words: Readonly<Record<string, string>> = {
  */
 export function stkCallbackBody(
   prompt: Prompt,
-  ended: { code: string },
+  code: string,
   paid: MpesaTransaction | undefined,
 ): string {
   return JSON.stringify({
@@ -28,8 +28,8 @@ export function stkCallbackBody(
       stkCallback: {
         MerchantRequestID: prompt.merchant_id,
         CheckoutRequestID: prompt.id,
-        ResultCode: Number(ended.code),
-        ResultDesc: result_words[ended.code] ?? '',
+        ResultCode: Number(code),
+        ResultDesc: result_words[code] ?? '',
         ...(paid ? { CallbackMetadata: { Item: metadata(paid) } } : {}),
       },
     },

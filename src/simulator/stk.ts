@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { centsFromDecimal } from '../base/money.ts';
 import { Address, invalid, newRequestId, readCall, refuse, Shortcode } from './daraja-call.ts';
 import { type Roll, strikes } from './faults.ts';
+import { least_cents } from './mpesa.ts';
 import type { Prompts } from './prompts.ts';
 import { limited, Phone } from './requests.ts';
 import { result_words } from './stk-callback.ts';
@@ -23,7 +24,7 @@ const StkPush = z.object({
   Amount: z
     .union([z.string(), z.number()])
     .transform((given) => centsFromDecimal(String(given)) ?? 0n)
-    .refine((cents) => cents >= 100n && cents % 100n === 0n),
+    .refine((cents) => cents >= least_cents && cents % 100n === 0n),
   PartyA: Phone,
   PartyB: Shortcode,
   PhoneNumber: Phone,

@@ -100,7 +100,8 @@ export const none_rolled: Rolled = { payment: 0, message: 0, prompt: 0, request:
 export type Event =
   | { kind: 'sequence'; number: number }
   | { kind: 'registered'; registration: Registration }
-  | { kind: 'paid'; transaction: MpesaTransaction }
+  /** With the prompt that it answers, so that neither is ever on file without the other. */
+  | { kind: 'paid'; transaction: MpesaTransaction; prompt_id?: string | undefined }
   | { kind: 'delivered'; receipt: string }
   | { kind: 'requested' }
   | { kind: 'prompted'; prompt: Prompt }
@@ -222,6 +223,10 @@ function change(state: State, event: Event): void {
       break;
     case 'paid':
       move(state, event.transaction);
+      if (event.prompt_id !== undefined) {
+        const { receipt, at } = event.transaction;
+        endPrompt(state, event.prompt_id, { code: '0', receipt, at });
+      }
       break;
     case 'delivered': {
       const transaction = state.transactions.get(event.receipt);
@@ -235,12 +240,9 @@ function change(state: State, event: Event): void {
       state.prompts.set(event.prompt.id, event.prompt);
       state.number = Math.max(state.number, event.prompt.number);
       break;
-    case 'prompt_ended': {
-      const prompt = state.prompts.get(event.id);
-      if (prompt) prompt.ended = event.ended;
-      state.rolled.prompt += 1;
+    case 'prompt_ended':
+      endPrompt(state, event.id, event.ended);
       break;
-    }
     case 'written':
       write(state, state.chats, event.message);
       if (event.message.direction === 'in') {
@@ -284,6 +286,12 @@ function move(state: State, transaction: MpesaTransaction): void {
   state.transactions.set(transaction.receipt, transaction);
   state.rolled.payment += 1;
   state.number = Math.max(state.number, transaction.number);
+}
+
+function endPrompt(state: State, id: string, ended: PromptEnd): void {
+  const prompt = state.prompts.get(id);
+  if (prompt) prompt.ended = ended;
+  state.rolled.prompt += 1;
 }
 
 function answer(chats: State['chats'], { phone, id }: { phone: string; id: string }): void {

@@ -189,6 +189,16 @@ test('the same amount to the same shop within two minutes is not taken again', a
   expect((await world.answer(more, 'pin')).json).toMatchObject({ result_code: '0' });
 });
 
+test('a PIN that is sent twice at once pays once, and a restart later it is paid', async () => {
+  const world = await newWorld();
+  const id = (await world.push()).json.CheckoutRequestID;
+  const answers = await Promise.all([world.answer(id, 'pin'), world.answer(id, 'pin')]);
+  expect(answers.map((it) => it.status).toSorted()).toEqual([200, 400]);
+  await world.reopen();
+  expect((await world.get('/sim/mpesa/transactions')).json).toHaveLength(1);
+  expect((await world.answer(id, 'pin')).status).toBe(400);
+});
+
 test('a prompt outlives a restart', async () => {
   const world = await newWorld();
   const id = (await world.push()).json.CheckoutRequestID;
