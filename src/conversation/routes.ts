@@ -161,16 +161,17 @@ async function inTime(
   if (at_last) return at_last;
   const { language } = patience;
   const promises = language !== undefined && house.sms;
-  if (promises) patience.late = true;
-  else patience.gone = language === undefined;
-  answering
-    .then((said) =>
+  patience.gone = language === undefined;
+  // What is being committed is said afterwards, even where the database has it run again.
+  patience.late = promises && !committing;
+  answering.then(
+    (said) =>
       promises && committing ? tellLate(db, house, { press: it.press, key, said }) : undefined,
-    )
-    .catch((error: unknown) => {
+    (error: unknown) => {
       log.error({ error: messageOf(error) }, 'a USSD request that took too long failed');
       if (promises) return apologise(db, house, it.press);
-    });
+    },
+  );
   if (!promises) return { words: ussd_sorry, over: true };
   return { words: wordsFor(house, 'slow', language, 'ussd'), over: true };
 }

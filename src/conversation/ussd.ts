@@ -83,6 +83,8 @@ export async function tellLate(
   await inTransaction(db, async (tx) => {
     const actor = await lockPersonAt(tx, 'msisdn', press.msisdn);
     await sayLater(tx, house, { actor, key: `${press.session}:${text_length}` }, said);
+  }).catch((error: unknown) => {
+    log.error({ error: messageOf(error) }, 'nobody could be told what was done for them');
   });
 }
 

@@ -15,7 +15,7 @@ const longest_hold_ms = 10_000;
 
 export function openCallbacks(truth: Truth, sender: Sender): Callbacks {
   // Those who wait for the next one to leave.
-  let held: (() => void)[] = [];
+  const held: (() => void)[] = [];
 
   const sendAgain = async (it: Post): Promise<boolean> => {
     const answer = await sender.post(it);
