@@ -17,6 +17,7 @@ import {
 } from './flow-commands.ts';
 import { type Finding, verify } from './ledger/verify.ts';
 import { truthCheck } from './mpesa-truth.ts';
+import { sharedTokens } from './daraja-tokens.ts';
 import { registerShortcodes } from './register-shortcodes.ts';
 import { checks, running_checks, trades } from './registry.ts';
 import { serve, server_roles, type ServerRole } from './serve.ts';
@@ -89,7 +90,7 @@ export const commands: readonly Command[] = [
   {
     name: 'daraja register-urls',
     summary: 'Tells M-Pesa where to send the payments of every configured shortcode.',
-    run: registerUrls,
+    run: () => withDatabase(registerUrls),
   },
   {
     name: 'ledger verify',
@@ -222,12 +223,14 @@ async function withDatabase(
   }
 }
 
-async function registerUrls(): Promise<ExitCode> {
-  const settings = readSettings(process.env);
-  if (!settings.hosts || !settings.public_url) {
+async function registerUrls(db: Db, settings: Settings): Promise<ExitCode> {
+  const { hosts, public_url } = settings;
+  if (!hosts || !public_url) {
     throw new SetupError('PUBLIC_URL is needed: the address at which M-Pesa reaches this server.');
   }
-  const results = await registerShortcodes(settings, settings.hosts.daraja, settings.public_url);
+  const tokens = sharedTokens(db, settings.secret);
+  const to = { tokens, daraja_url: hosts.daraja, public_url };
+  const results = await registerShortcodes(settings, to);
   for (const { shortcode, refused } of results) {
     if (refused) process.stderr.write(`${shortcode}: M-Pesa did not take it (${refused}).\n`);
     else print(`${shortcode}: M-Pesa sends its payments here.`);

@@ -23,7 +23,12 @@ const kamau = people.findIndex((person) => person.name === 'Kamau');
 /** The demo's configuration: every provider's addresses carry the one secret. */
 export function demoConfig(hook_secret: string): Omit<Config, 'environment'> {
   // v1 hashes the payer's number, and a hash still finds the people we know.
-  const app = { c2b_version: 'v1', consumer_key: 'demo', consumer_secret: 'demo' } as const;
+  const app = {
+    c2b_version: 'v1',
+    consumer_key: 'demo',
+    consumer_secret: 'demo',
+    passkey: 'demo',
+  } as const;
   return {
     business: { name: 'Duka la Wanjiru', help_number: '254700000001' },
     admin_numbers: people.filter((p) => p.roles.includes('admin')).map((p) => p.msisdn),

@@ -1,5 +1,6 @@
 import { messageOf } from './base/errors.ts';
-import { registerC2bUrls } from './daraja/client.ts';
+import { registerC2bUrls } from './daraja/c2b.ts';
+import type { Tokens } from './daraja/client.ts';
 import type { Settings } from './settings.ts';
 
 /**
@@ -17,13 +18,13 @@ export interface Registered {
  */
 export async function registerShortcodes(
   settings: Settings,
-  daraja_url: string,
-  public_url: string,
+  { tokens, daraja_url, public_url }: { tokens: Tokens; daraja_url: string; public_url: string },
 ): Promise<Registered[]> {
   const base = `${public_url}/hooks/${settings.hooks.daraja[0]}/c2b`;
   const results: Registered[] = [];
   for (const shortcode of settings.shortcodes) {
     const refused = await registerC2bUrls(
+      tokens,
       { ...shortcode, base_url: daraja_url },
       {
         version: shortcode.c2b_version,

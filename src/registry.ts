@@ -27,7 +27,7 @@ export const trades: readonly Trade[] = [{ name: 'invoices', dues: invoiceDues }
 /** What flows can do. */
 export const actions: Actions = {
   ...invoiceActions,
-  ...paymentActions,
+  ...paymentActions(dues),
   ...peopleActions,
   ...reportActions,
   ...statementActions,

@@ -18,6 +18,8 @@ import { seedDemo } from './demo.ts';
 import { keepContents } from './conversation/contents.ts';
 import { loadFlows } from './flow/load.ts';
 import { loadMessages } from './flow/messages.ts';
+import { sharedTokens } from './daraja-tokens.ts';
+import type { StkShortcode } from './daraja/stk.ts';
 import { openChart } from './ledger/accounts.ts';
 import { moneyAccount } from './ledger/chart.ts';
 import { enrol } from './people/enrol.ts';
@@ -95,6 +97,7 @@ async function start(settings: Settings, roles: readonly ServerRole[], run: Run)
     actions,
     values: houseValues(settings),
     sms: settings.sms !== undefined,
+    asks_from: settings.shortcodes.find((s) => s.passkey !== undefined)?.number,
     numbers: {
       cloud: !!settings.whatsapp,
       linked: !!settings.whatsapp_linked,
@@ -112,15 +115,20 @@ async function start(settings: Settings, roles: readonly ServerRole[], run: Run)
     const own_url = await startWeb(settings, database, house, run);
     hosts ??= { daraja: own_url, whatsapp: own_url, at: own_url };
     const public_url = settings.public_url ?? own_url;
-    if (demo) await registerDemo(settings, hosts.daraja, public_url, stops);
-    if (roles.includes('worker')) await startTasks(settings, db, database_url, house, hosts, stops);
+    const reach = { hosts, public_url };
+    if (demo) await registerDemo(settings, db, reach, stops);
+    if (roles.includes('worker')) {
+      await startTasks(settings, { database, database_url, house }, reach, stops);
+    }
     announce(settings, own_url);
     return;
   }
   if (!hosts) throw new SetupError('The demo runs in one process: start it without --roles.');
   // Where both want the processor, who waits for an answer comes before work that can wait.
   setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
-  await startTasks(settings, db, database_url, house, hosts, stops);
+  // Who splits the roles says where they are reached; on one machine it is where the web listens.
+  const public_url = settings.public_url ?? `http://${settings.host}:${settings.port}`;
+  await startTasks(settings, { database, database_url, house }, { hosts, public_url }, stops);
   say('The worker is running.');
 }
 
@@ -233,14 +241,19 @@ async function startWeb(
   return own_url;
 }
 
+/** Where the services are, and where they reach us. */
+interface Reach {
+  hosts: Hosts;
+  public_url: string;
+}
+
 async function startTasks(
   settings: Settings,
-  db: Db,
-  database_url: string,
-  house: House,
-  hosts: Hosts,
+  { database, database_url, house }: Pick<LinkedParts, 'database' | 'database_url' | 'house'>,
+  { hosts, public_url }: Reach,
   stops: Stops,
 ): Promise<void> {
+  const { db } = database;
   const demo = settings.environment === 'demo';
   const number = settings.whatsapp && { ...settings.whatsapp, base_url: hosts.whatsapp };
   const account = settings.sms && { ...settings.sms, base_url: hosts.at };
@@ -252,6 +265,11 @@ async function startTasks(
       dues,
       money_accounts: moneyAccounts(settings),
       digest_above_per_minute: settings.alerts.digest_above_per_minute,
+    },
+    prompting: {
+      tokens: sharedTokens(db, settings.secret),
+      shortcodes: stkShortcodes(settings, hosts),
+      callback_url: `${public_url}/hooks/${settings.hooks.daraja[0]}/stk`,
     },
     messages: await loadMessages(flows_folder),
     whatsapp:
@@ -268,18 +286,34 @@ async function startTasks(
   stops.push({ name: 'tasks', stop: () => tasks.stop() });
 }
 
+/** Those of our shortcodes that may ask phones for payments, by number. */
+function stkShortcodes(settings: Settings, hosts: Hosts): Map<string, StkShortcode> {
+  return new Map(
+    settings.shortcodes.flatMap(({ passkey, ...shortcode }) =>
+      passkey === undefined
+        ? []
+        : [[shortcode.number, { ...shortcode, passkey, base_url: hosts.daraja }] as const],
+    ),
+  );
+}
+
 const register_again_ms = 2_000;
 
 // The demo tells M-Pesa at every start where to send its payments, and again until a simulator that
 // is elsewhere, and perhaps not up yet, has taken it. Outside the demo it is a command, done once.
 async function registerDemo(
   settings: Settings,
-  daraja: string,
-  public_url: string,
+  db: Db,
+  { hosts: { daraja }, public_url }: Reach,
   stops: Stops,
 ): Promise<void> {
+  const tokens = sharedTokens(db, settings.secret);
   const register = async () => {
-    const results = await registerShortcodes(settings, daraja, public_url);
+    const results = await registerShortcodes(settings, {
+      tokens,
+      daraja_url: daraja,
+      public_url,
+    });
     const refused = results.find((it) => it.refused !== undefined);
     if (!refused) clearInterval(again);
     return refused;

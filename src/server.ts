@@ -68,6 +68,7 @@ export function buildServer(it: {
 /** Which provider calls an address: the first word after the secret. */
 const callers = new Map<string, keyof Settings['hooks']>([
   ['c2b', 'daraja'],
+  ['stk', 'daraja'],
   ['whatsapp', 'whatsapp'],
   ['ussd', 'ussd'],
   ['sms', 'sms'],

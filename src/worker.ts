@@ -11,7 +11,10 @@ import type { Messages } from './flow/messages.ts';
 import { copyUndelivered, giveUpUnsent } from './outbox/delivery.ts';
 import { endLostSms } from './outbox/take.ts';
 import { drainPayments, sendDigest } from './payments/jobs.ts';
+import { lookUpPrompts } from './payments/look-up-prompts.ts';
 import type { ReceiveSettings } from './payments/receive.ts';
+import { type Prompting, sendPrompts } from './payments/send-prompts.ts';
+import { drainStkCallbacks } from './payments/stk-callbacks.ts';
 import { checks } from './registry.ts';
 import { checkBooks } from './reports/check-books.ts';
 
@@ -19,6 +22,7 @@ export interface WorkerParts {
   db: Db;
   database_url: string;
   receive: ReceiveSettings;
+  prompting: Prompting;
   house: House;
   messages: Messages;
   /** Where there is a number on Meta's Cloud API. */
@@ -29,7 +33,13 @@ export interface WorkerParts {
 /** Starts the background tasks: the whole list of what runs when nobody asks. */
 export async function startWorker(it: WorkerParts): Promise<Tasks> {
   return runTasks(it.database_url, {
-    drain_payments: (more) => drainPayments(it.db, it.receive, more),
+    drain_payments: (more) =>
+      Promise.all([
+        drainPayments(it.db, it.receive, more),
+        drainStkCallbacks(it.db, it.receive, more),
+      ]),
+    send_prompts: (more) => sendPrompts(it.db, it.prompting, more),
+    look_up_prompts: (more) => lookUpPrompts(it.db, it.prompting, more),
     take_turns: (more) =>
       Promise.all([takeTurns(it.db, it.house, more), takeSms(it.db, it.house, more)]),
     take_reports: async (more) => {

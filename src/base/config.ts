@@ -54,6 +54,8 @@ const Shortcode = z.strictObject({
   c2b_version: z.enum(['v1', 'v2']).default('v2'),
   consumer_key: z.string().min(1),
   consumer_secret: z.string().min(1),
+  /** For asking phones for payments (STK push); without it none is asked. */
+  passkey: z.string().min(1).optional(),
 });
 
 const Config = z

@@ -11,6 +11,8 @@ import { log } from './log.ts';
  */
 export type Task =
   | 'drain_payments'
+  | 'send_prompts'
+  | 'look_up_prompts'
   | 'take_turns'
   | 'take_reports'
   | 'ask_questions'

@@ -166,6 +166,7 @@ export interface Schema {
     flag: string | null;
     told: 'alone' | 'digest' | null;
     verified_at: Date | null;
+    verified_by: string | null;
     created_at: At;
   };
   hearings: {
@@ -185,6 +186,40 @@ export interface Schema {
     due_reference: string;
     amount_cents: bigint;
     created_at: At;
+    reversed_at: Date | null;
+    reversed_by: bigint | null;
+    reversed_for: string | null;
+  };
+  prompts: {
+    id: GeneratedAlways<bigint>;
+    reference: string;
+    token: string;
+    person_id: bigint;
+    msisdn: string;
+    shortcode: string;
+    due_kind: string;
+    due_id: bigint;
+    due_reference: string;
+    amount_cents: bigint;
+    asked_by: bigint;
+    asked_key: string;
+    state: Generated<PromptState>;
+    attempts: Generated<number>;
+    look_at: Generated<Date | null>;
+    lease_until: Date | null;
+    looks: Generated<number>;
+    checkout_id: string | null;
+    result_code: string | null;
+    payment_id: bigint | null;
+    created_at: At;
+    sent_at: Date | null;
+    ended_at: Date | null;
+  };
+  daraja_tokens: {
+    app: string;
+    token: Buffer | null;
+    good_until: Date | null;
+    asked_until: Date | null;
   };
   sessions: {
     person_id: bigint;
@@ -275,4 +310,22 @@ export type Role =
   | 'bettor';
 
 /** How a payment found what it pays for; see payments/match.ts. */
-export type MatchRule = 'reference' | 'customer' | 'single' | 'amount' | 'oldest' | 'unmatched';
+export type MatchRule =
+  | 'prompt'
+  | 'reference'
+  | 'customer'
+  | 'single'
+  | 'amount'
+  | 'oldest'
+  | 'person'
+  | 'unmatched';
+
+/** How far a prompt has come; see migrations/0015_prompts.sql. */
+export type PromptState =
+  | 'waiting'
+  | 'sending'
+  | 'sent'
+  | 'unknown'
+  | 'confirmed'
+  | 'paid'
+  | 'failed';

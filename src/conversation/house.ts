@@ -13,6 +13,8 @@ export interface House {
   values: Record<string, string>;
   /** Whether SMS can be sent. */
   sms: boolean;
+  /** Our shortcode that asks phones for payments, where one may. */
+  asks_from?: string | undefined;
   /** Which of our numbers on WhatsApp there are. */
   numbers: Numbers;
   /** A hash that only this installation can make. */

@@ -179,15 +179,15 @@ type Outcome = { value: unknown } | { refusal: string };
 async function runAction(
   tx: Tx,
   house: House,
-  { actor, question }: Pick<Heard, 'actor' | 'question'>,
+  { actor, channel, question }: Pick<Heard, 'actor' | 'channel' | 'question'>,
   turn: Extract<Turn, { next: 'act' }>,
 ): Promise<Outcome> {
   const action = house.actions[turn.action];
   if (!action) throw new Error(`There is no action ${turn.action}`);
   try {
     const { input, key } = turn;
-    const { sms, keyed } = house;
-    const call = { actor, input, key, question, sms, keyed };
+    const { sms, asks_from, keyed } = house;
+    const call = { actor, channel, input, key, question, sms, asks_from, keyed };
     // What it did not declare goes no further, and what it declared wrongly is its own failure.
     const run = async () => action.output.parse(await action.run(tx, call));
     return { value: await inSavepoint(tx, run) };

@@ -1,8 +1,11 @@
 import { sql } from 'kysely';
-import type { Db } from '../base/db.ts';
+import { clock } from '../base/clock.ts';
+import { type Db, sqlState } from '../base/db.ts';
+import { Refusal } from '../base/errors.ts';
 import { msisdnFrom } from '../base/phone.ts';
 import { creditOf, UNMATCHED } from '../ledger/chart.ts';
 import { postLedger } from '../ledger/post.ts';
+import { reverseLedger } from '../ledger/reverse.ts';
 import type { Dues, Named } from '../payments/due.ts';
 
 const written = /\bCUST(?:OMER)?[^0-9A-Z]*0*(\d{1,9})\b/g;
@@ -55,6 +58,7 @@ export const creditDues: Dues = {
 
   // Paying ahead is always possible, but never what is asked for.
   open: () => Promise.resolve([]),
+  lockOpen: () => Promise.resolve([]),
 
   rest(party) {
     const [id] = customerIds([party.party]);
@@ -84,7 +88,23 @@ export const creditDues: Dues = {
       })),
     );
   },
+
+  async takeBack(tx, allocations) {
+    const effective_at = clock.now();
+    try {
+      await reverseLedger(
+        tx,
+        allocations.map((a) => ({ of: `allocation:${a.id}`, effective_at })),
+      );
+    } catch (error) {
+      // It has paid an invoice meanwhile.
+      if (sqlState(error) === check_violation) throw new Refusal('spent');
+      throw error;
+    }
+  },
 };
+
+const check_violation = '23514';
 
 /** The number of the nth customer, "CUST-001". */
 export function customerNumber(digits: string): string {

@@ -94,3 +94,52 @@ export function payerFrom(msisdn_given: string): Payer {
   if (/^[0-9a-f]{64}$/i.test(text)) return { hash: text.toLowerCase() };
   return { masked: text };
 }
+
+const Item = z.object({
+  Name: z.string(),
+  Value: z.union([z.string(), z.number(), z.null()]).optional(),
+});
+
+const Code = z.union([z.string(), z.number()]).transform((given) => String(given).trim());
+
+const Paid = z
+  .object({
+    Amount: AmountCents,
+    MpesaReceiptNumber: Receipt,
+    TransactionDate: PaidAt,
+    PhoneNumber: LooseText,
+  })
+  .transform((it) => ({
+    amount_cents: it.Amount,
+    receipt: it.MpesaReceiptNumber,
+    paid_at: it.TransactionDate,
+    msisdn_given: it.PhoneNumber,
+  }));
+
+/**
+ * How a prompt ended (STK callback), in our own names: `paid` of what was paid alone. What was
+ * typed, or asked for, is not in it.
+ */
+export const StkCallback = z
+  .object({
+    Body: z.object({
+      stkCallback: z.object({
+        CheckoutRequestID: z.string().trim().min(5).max(100),
+        ResultCode: Code.refine((code) => /^\w{1,20}$/.test(code), 'expected a result code'),
+        CallbackMetadata: z.object({ Item: z.array(Item) }).nullish(),
+      }),
+    }),
+  })
+  .transform(({ Body: { stkCallback: it } }, context) => {
+    const ended = { checkout_id: it.CheckoutRequestID, code: it.ResultCode };
+    if (ended.code !== '0') return ended;
+    // By name: their order is not promised, and some come without a value.
+    const items = new Map(it.CallbackMetadata?.Item.map((item) => [item.Name, item.Value]));
+    const paid = Paid.safeParse(Object.fromEntries(items));
+    if (paid.success) return { ...ended, paid: paid.data };
+    for (const issue of paid.error.issues) {
+      context.addIssue({ code: 'custom', path: issue.path, message: issue.message });
+    }
+    return z.NEVER;
+  });
+export type StkCallback = z.output<typeof StkCallback>;

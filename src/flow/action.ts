@@ -39,8 +39,11 @@ export interface ActionCall<Input> {
   key: string;
   /** The reference of the question that is being answered, where it is one that Karani asked. */
   question?: string | undefined;
+  channel: Channel;
   /** Whether SMS can be sent. */
   sms: boolean;
+  /** Our shortcode that asks phones for payments, where one may. */
+  asks_from?: string | undefined;
   /** A hash that only this installation can make, for codes that are kept nowhere. */
   keyed: (purpose: string, text: string) => string;
 }

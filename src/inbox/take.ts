@@ -7,6 +7,8 @@ import { shownLine } from '../base/text.ts';
 export interface Kept {
   id: bigint;
   source: string;
+  /** What it is about; see `Arrival`. */
+  subject: string | null;
   body: string;
   /** How long it has been here, by the database's clock. */
   age_s: number;
@@ -123,7 +125,7 @@ async function countFailure(tx: Tx, { gaveUp }: Drain, row: Kept, why: string): 
 async function lockWaiting(tx: Tx, { source, batch_size }: Drain): Promise<Kept[]> {
   return tx
     .selectFrom('inbox')
-    .select(['id', 'source', 'body'])
+    .select(['id', 'source', 'subject', 'body'])
     .select(sql<number>`extract(epoch from now() - received_at)::float8`.as('age_s'))
     .where('state', '=', 'new')
     .where('source', '=', source)

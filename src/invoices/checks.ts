@@ -10,7 +10,8 @@ export const invoiceChecks: readonly Check[] = [
       select i.number as found
       from invoices i
       left join lateral (
-        select sum(amount_cents) as cents from allocations where due_kind = 'invoice' and due_id = i.id
+        select sum(amount_cents) as cents from allocations
+        where due_kind = 'invoice' and due_id = i.id and reversed_at is null
       ) paid on true
       where i.outstanding_cents <> i.total_cents - coalesce(paid.cents, 0)
       limit 20`,
@@ -44,7 +45,7 @@ export const invoiceChecks: readonly Check[] = [
         select case a.due_kind when 'credit' then a.due_id else i.customer_id end as customer_id,
                sum(a.amount_cents) as cents
         from allocations a left join invoices i on a.due_kind = 'invoice' and i.id = a.due_id
-        where a.due_kind in ('invoice', 'credit') group by 1
+        where a.due_kind in ('invoice', 'credit') and a.reversed_at is null group by 1
       ) paid on paid.customer_id = c.id
       where coalesce(owed.balance_cents - credit.balance_cents, -1)
          <> coalesce(issued.cents, 0) - coalesce(paid.cents, 0)

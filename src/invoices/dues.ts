@@ -1,7 +1,10 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
+import { clock } from '../base/clock.ts';
+import type { Db } from '../base/db.ts';
 import { customerIds, customerParty } from '../customers/dues.ts';
 import { receivableOf, UNMATCHED } from '../ledger/chart.ts';
 import { postLedger } from '../ledger/post.ts';
+import { reverseLedger } from '../ledger/reverse.ts';
 import type { Due, Dues, Named } from '../payments/due.ts';
 
 // "INV-20260203-0001" however it is typed: any case, any or no separators, with or without leading
@@ -35,19 +38,8 @@ export const invoiceDues: Dues = {
   // Who pays invoices are customers, and those are found by customers/dues.ts.
   partiesOf: () => Promise.resolve([]),
 
-  async open(tx, parties) {
-    const { rows } = await sql<Omit<Due, 'kind' | 'party'> & { customer_id: bigint }>`
-      with locked as (
-        select * from invoices
-        where customer_id = any(${customerIds(parties)}::bigint[]) and outstanding_cents > 0
-        order by id for no key update
-      )
-      select i.id, i.number as reference, i.customer_id, i.outstanding_cents, i.due_on, c.person_id
-      from locked i join customers c on c.id = i.customer_id
-      order by i.due_on, i.id
-    `.execute(tx);
-    return rows.map((row) => ({ ...row, kind: 'invoice', party: customerParty(row.customer_id) }));
-  },
+  open: (db, parties) => openInvoices(db, parties, sql``),
+  lockOpen: (tx, parties) => openInvoices(tx, parties, sql`for no key update`),
 
   rest: () => undefined,
 
@@ -82,7 +74,44 @@ export const invoiceDues: Dues = {
       })),
     );
   },
+
+  async takeBack(tx, allocations) {
+    if (allocations.length === 0) return;
+    // In id order, as whoever pays them locks them.
+    await sql`
+      with back as (
+        select due_id, sum(amount_cents)::bigint as amount_cents from unnest(
+          ${allocations.map((a) => a.due_id)}::bigint[],
+          ${allocations.map((a) => a.amount_cents)}::bigint[]) as a(due_id, amount_cents)
+        group by due_id
+      ), locked as (
+        select i.id, back.amount_cents from invoices i join back on back.due_id = i.id
+        order by i.id for no key update of i
+      )
+      update invoices i set outstanding_cents = i.outstanding_cents + locked.amount_cents
+      from locked where i.id = locked.id
+    `.execute(tx);
+    const effective_at = clock.now();
+    await reverseLedger(
+      tx,
+      allocations.map((a) => ({ of: `allocation:${a.id}`, effective_at })),
+    );
+  },
 };
+
+async function openInvoices(db: Db, parties: string[], lock: RawBuilder<unknown>): Promise<Due[]> {
+  const { rows } = await sql<Omit<Due, 'kind' | 'party'> & { customer_id: bigint }>`
+    with open as (
+      select * from invoices
+      where customer_id = any(${customerIds(parties)}::bigint[]) and outstanding_cents > 0
+      order by id ${lock}
+    )
+    select i.id, i.number as reference, i.customer_id, i.outstanding_cents, i.due_on, c.person_id
+    from open i join customers c on c.id = i.customer_id
+    order by i.due_on, i.id
+  `.execute(db);
+  return rows.map((row) => ({ ...row, kind: 'invoice', party: customerParty(row.customer_id) }));
+}
 
 /** An invoice's number from its day, "20260203", and its number on that day. */
 export function invoiceNumber(day: string, nth: string): string {

@@ -5,6 +5,8 @@ import { Refusal } from '../base/errors.ts';
 import { decimalFromCents } from '../base/money.ts';
 import { type Actions, action, Money } from '../flow/action.ts';
 import { needRole } from '../people/need-role.ts';
+import type { Dues } from './due.ts';
+import { promptActions } from './prompt-actions.ts';
 
 const Recent = z.array(
   z.object({
@@ -19,7 +21,10 @@ const Recent = z.array(
   }),
 );
 
-export const paymentActions: Actions = {
+/** What flows can do with payments, of whatever trade they are. */
+export const paymentActions = (dues: readonly Dues[]): Actions => ({
+  ...promptActions(dues),
+
   'payments.recent': action({
     input: z.object({}),
     output: Recent,
@@ -32,7 +37,7 @@ export const paymentActions: Actions = {
       return payments;
     },
   }),
-};
+});
 
 const how_many = 20;
 
@@ -51,7 +56,8 @@ async function recentPayments(db: Db): Promise<z.input<typeof Recent>> {
            coalesce(p.payer_name, p.payer_msisdn, p.payer_masked, '-') as payer,
            coalesce((
              select string_agg(a.due_reference, ', ' order by a.id)
-             from allocations a where a.payment_id = p.id), '-') as paid_for
+             from allocations a
+             where a.payment_id = p.id and a.reversed_at is null), '-') as paid_for
     from payments p order by p.id desc limit ${how_many}
   `.execute(db);
   return rows.map((row) => ({

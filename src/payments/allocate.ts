@@ -1,9 +1,10 @@
 import { sql } from 'kysely';
 import type { Tx } from '../base/db.ts';
 import { assert } from '../base/errors.ts';
-import type { Allocation, Dues, Party } from './due.ts';
+import type { Allocation, Dues, Named, Party } from './due.ts';
 import type { NewPayment } from './hearing.ts';
 import { type Decision, matchPayment } from './match.ts';
+import { promptReferencesIn } from './prompt.ts';
 
 /**
  * A payment and what it paid. `payer_id` is the person whose number it came from, when we know
@@ -15,6 +16,8 @@ export interface Allocated {
   /** What is left of each due, in the order of `decision.parts`, in cents. */
   left_cents: bigint[];
   payer: Payer | undefined;
+  /** The prompt that caused it, where one did. */
+  prompt_id?: bigint | undefined;
 }
 
 export interface Payer {
@@ -31,14 +34,17 @@ export async function allocatePayments(
   payments: NewPayment[],
 ): Promise<Allocated[]> {
   const payers = await findPayers(tx, payments);
-  const world = await look(tx, dues, payments, [...payers.values()]);
+  const prompts = await findPrompts(tx, payments);
+  const world = await look(tx, dues, payments, [...payers.values()], [...prompts.values()]);
   const allocated = payments.map((payment): Allocated => {
     const payer = payers.get(payment.id);
+    const prompt = prompts.get(payment.id);
     const decision: Decision =
       payment.flag === null
         ? matchPayment(
             {
               amount_cents: payment.amount_cents,
+              prompted: prompt && world.named.find((n) => isDueOf(n, prompt)),
               references: dues.flatMap((d) => d.referencesIn(payment.account_typed)),
               payer: payer ? world.parties.filter((p) => p.person_id === payer.person_id) : [],
             },
@@ -50,10 +56,33 @@ export async function allocatePayments(
       decision,
       left_cents: decision.parts.map((part) => part.due.outstanding_cents),
       payer,
+      prompt_id: prompt?.id,
     };
   });
-  await apply(tx, dues, allocated);
+  await applyDecisions(tx, dues, allocated);
   return allocated;
+}
+
+type PromptedDue = { id: bigint; due_kind: string; due_id: bigint; due_reference: string };
+
+function isDueOf({ due }: Named, prompt: PromptedDue): boolean {
+  return due?.kind === prompt.due_kind && due.id === prompt.due_id;
+}
+
+// By their own references, which M-Pesa repeats as the account. The first that is one: nobody types
+// two.
+async function findPrompts(tx: Tx, payments: NewPayment[]): Promise<Map<bigint, PromptedDue>> {
+  const typed = payments.flatMap(({ id, account_typed }) =>
+    promptReferencesIn(account_typed).map((reference) => ({ id, reference })),
+  );
+  if (typed.length === 0) return new Map();
+  const { rows } = await sql<PromptedDue & { payment_id: bigint }>`
+    select t.payment_id, p.id, p.due_kind, p.due_id, p.due_reference
+    from unnest(${typed.map((t) => t.id)}::bigint[], ${typed.map((t) => t.reference)}::text[])
+      as t(payment_id, reference)
+    join prompts p using (reference)
+  `.execute(tx);
+  return new Map(rows.map(({ payment_id, ...prompt }) => [payment_id, prompt]));
 }
 
 async function findPayers(tx: Tx, payments: NewPayment[]): Promise<Map<bigint, Payer>> {
@@ -69,12 +98,21 @@ async function findPayers(tx: Tx, payments: NewPayment[]): Promise<Map<bigint, P
 }
 
 // Everything that any of these payments may pay, read once and locked.
-async function look(tx: Tx, dues: readonly Dues[], payments: NewPayment[], payers: Payer[]) {
+async function look(
+  tx: Tx,
+  dues: readonly Dues[],
+  payments: NewPayment[],
+  payers: Payer[],
+  prompts: PromptedDue[],
+) {
   const named = [];
   const parties: (Party & { person_id: bigint })[] = [];
   const payer_ids = [...new Set(payers.map((p) => p.person_id))];
   for (const trade of dues) {
-    const references = new Set(payments.flatMap((p) => trade.referencesIn(p.account_typed)));
+    const references = new Set([
+      ...payments.flatMap((p) => trade.referencesIn(p.account_typed)),
+      ...prompts.filter((p) => p.due_kind === trade.kind).map((p) => p.due_reference),
+    ]);
     if (references.size > 0) named.push(...(await trade.find(tx, [...references])));
     if (payer_ids.length > 0) {
       parties.push(...(await trade.partiesOf(tx, payer_ids)));
@@ -82,13 +120,18 @@ async function look(tx: Tx, dues: readonly Dues[], payments: NewPayment[], payer
   }
   const wanted = [...new Set([...named, ...parties].map((p) => p.party))];
   const open = [];
-  for (const trade of dues) open.push(...(await trade.open(tx, wanted)));
+  for (const trade of dues) open.push(...(await trade.lockOpen(tx, wanted)));
   open.sort((a, b) => (a.due_on < b.due_on ? -1 : a.due_on > b.due_on ? 1 : 0));
   const rest = (party: Party) => dues.map((d) => d.rest(party)).find((due) => due !== undefined);
   return { named, parties, open, rest };
 }
 
-async function apply(tx: Tx, dues: readonly Dues[], allocated: Allocated[]): Promise<void> {
+/** Pays what was decided: the allocations, what is left of each due, and the books. */
+export async function applyDecisions(
+  tx: Tx,
+  dues: readonly Dues[],
+  allocated: Pick<Allocated, 'payment' | 'decision'>[],
+): Promise<void> {
   const parts = allocated.flatMap(({ payment, decision }) =>
     decision.parts.map((part) => ({ payment, ...part })),
   );
@@ -131,7 +174,10 @@ async function apply(tx: Tx, dues: readonly Dues[], allocated: Allocated[]): Pro
   }
 }
 
-async function writeDecisions(tx: Tx, allocated: Allocated[]): Promise<void> {
+async function writeDecisions(
+  tx: Tx,
+  allocated: Pick<Allocated, 'payment' | 'decision'>[],
+): Promise<void> {
   const sums = allocated.map(({ decision }) =>
     decision.parts.reduce((sum, part) => sum + part.amount_cents, 0n),
   );

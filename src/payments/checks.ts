@@ -47,6 +47,15 @@ export const paymentChecks: readonly Check[] = [
       limit 20`,
   ),
   finding(
+    'an allocation that was reversed is reversed on the books, and no other',
+    sql`
+      select 'allocation ' || a.id as found
+      from allocations a
+      left join ledger_transactions t on t.key = 'allocation:' || a.id || ':reversed'
+      where (a.reversed_at is not null) <> (t.id is not null)
+      limit 20`,
+  ),
+  finding(
     'every payment on the books was heard of',
     sql`
       select t.key as found from ledger_transactions t
@@ -71,7 +80,9 @@ export const paymentChecks: readonly Check[] = [
     sql`
       select 'payment ' || p.receipt as found
       from payments p
-      left join lateral (select sum(amount_cents) as cents from allocations where payment_id = p.id) s on true
+      left join lateral (
+        select sum(amount_cents) as cents from allocations
+        where payment_id = p.id and reversed_at is null) s on true
       where coalesce(s.cents, 0) <> p.allocated_cents
       limit 20`,
   ),

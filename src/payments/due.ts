@@ -47,10 +47,20 @@ export interface Dues {
   find: (db: Db, references: string[]) => Promise<Named[]>;
   /** As which parties these persons pay. */
   partiesOf: (db: Db, person_ids: bigint[]) => Promise<(Party & { person_id: bigint })[]>;
-  /** The open dues of these parties, locked in id order until the commit. */
-  open: (tx: Tx, parties: string[]) => Promise<Due[]>;
+  /** The open dues of these parties, oldest due date first. */
+  open: (db: Db, parties: string[]) => Promise<Due[]>;
+  /** The same, locked in id order until the commit. */
+  lockOpen: (tx: Tx, parties: string[]) => Promise<Due[]>;
   /** The due that takes what a party pays beyond all others, if it is for this trade to take. */
   rest: (party: Party) => Due | undefined;
   /** Pays the dues, with the ledger transactions that move the money out of 2040. */
   apply: (tx: Tx, allocations: Allocation[]) => Promise<void>;
+  /**
+   * Takes back what `apply` did, with ledger transactions that reverse its own. Throws Refusal
+   * 'spent' when what was paid has been used already.
+   */
+  takeBack: (
+    tx: Tx,
+    allocations: Pick<Allocation, 'id' | 'due_id' | 'amount_cents'>[],
+  ) => Promise<void>;
 }

@@ -1,12 +1,13 @@
 import { sql } from 'kysely';
-import { clock, eatDate, eatTime } from '../base/clock.ts';
+import { eatTime } from '../base/clock.ts';
 import { type Db, inTransaction } from '../base/db.ts';
 import { decimalFromCents } from '../base/money.ts';
 import { payerFrom } from '../daraja/payloads.ts';
 import { drainInbox, type Kept } from '../inbox/take.ts';
 import { tellAdmins } from '../people/tell-admins.ts';
-import { readConfirmation } from './confirmation.ts';
+import { readAgain, readConfirmation } from './read-callback.ts';
 import type { Hearing } from './hearing.ts';
+import { tellGivenUp } from './tell.ts';
 import { receivePayments, type ReceiveSettings } from './receive.ts';
 
 // Large enough to share the cost of a commit, small enough to hold no due locked for long.
@@ -24,13 +25,7 @@ export async function drainPayments(
       source: 'c2b_confirmation',
       batch_size,
       work: (tx, rows) => receivePayments(tx, settings, rows.map(hearingOf)),
-      // We said yes to it, so somebody has to know.
-      gaveUp: (tx, row) =>
-        tellAdmins(tx, {
-          key: `callback:${row.id}:${eatDate(clock.now())}`,
-          template: 'callback_failed',
-          values: { id: String(row.id) },
-        }),
+      gaveUp: tellGivenUp,
     },
     more,
   );
@@ -38,10 +33,7 @@ export async function drainPayments(
 
 /** What a row of the inbox says of a payment. Throws when it is no confirmation. */
 export function hearingOf(row: Kept): Hearing {
-  const read = readConfirmation(Buffer.from(row.body));
-  // The door looked at it already: only a change of ours since then can have come between.
-  if ('fault' in read) throw new Error(read.fault);
-  const it = read.confirmation;
+  const it = readAgain(row.body, readConfirmation);
   const payer = payerFrom(it.msisdn_given);
   return {
     inbox_id: row.id,

@@ -4,6 +4,8 @@ import type { Due, Named, Party } from './due.ts';
 /** A payment as matching sees it. */
 export interface ToMatch {
   amount_cents: bigint;
+  /** What the prompt that caused it asks to be paid. */
+  prompted?: Named | undefined;
   /** The references typed, canonical. */
   references: string[];
   /** The parties as which the payer's number is known. */
@@ -30,12 +32,12 @@ const close_enough_cents = 1_000n;
 const most_suggestions = 3;
 
 /**
- * Finds what a payment pays: by the reference typed, then by the payer's number; when neither is
- * certain, nothing, and a person decides. Takes what it decides out of the world, so that the next
- * payment of the same batch finds the rest.
+ * Finds what a payment pays: by the prompt that caused it, then by the reference typed, then by the
+ * payer's number; when none is certain, nothing, and a person decides. Takes what it decides out of
+ * the world, so that the next payment of the same batch finds the rest.
  */
 export function matchPayment(it: ToMatch, world: World): Decision {
-  const choice = byReference(it, world) ?? byPayer(it, world);
+  const choice = byPrompt(it, world) ?? byReference(it, world) ?? byPayer(it, world);
   if (choice.rule === 'unmatched')
     return { rule: 'unmatched', parts: [], also_possible: choice.also };
   const parts = spread(it.amount_cents, choice.dues, world.rest(choice.party));
@@ -45,7 +47,21 @@ export function matchPayment(it: ToMatch, world: World): Decision {
 
 type Choice =
   | { rule: 'unmatched'; also: string[] }
-  | { rule: Exclude<MatchRule, 'unmatched'>; party: Party; dues: Due[]; also: string[] };
+  | { rule: Exclude<MatchRule, 'unmatched' | 'person'>; party: Party; dues: Due[]; also: string[] };
+
+// It was asked for, so nothing else is meant, whatever has become of the due meanwhile.
+function byPrompt({ prompted }: ToMatch, world: World): Choice | undefined {
+  if (!prompted) return undefined;
+  return { rule: 'prompt', party: prompted, dues: openFrom(prompted, world), also: [] };
+}
+
+// What a party has open, the due that was named before the others.
+function openFrom(named: Named, world: World): Due[] {
+  const open = world.open.filter((d) => d.party === named.party && d.outstanding_cents > 0n);
+  const wanted = named.due && nameOf(named.due);
+  const due = open.find((d) => nameOf(d) === wanted);
+  return due ? [due, ...open.filter((d) => d !== due)] : open;
+}
 
 // Undefined when nothing was typed that names anything: then the payer's number decides.
 function byReference(it: ToMatch, world: World): Choice | undefined {
@@ -60,16 +76,10 @@ function byReference(it: ToMatch, world: World): Choice | undefined {
   if (parties.size > 1 || dues.size > 1 || unknown > 0) {
     return { rule: 'unmatched', also: named.map((n) => n.reference).slice(0, most_suggestions) };
   }
-  const open = world.open.filter((d) => d.party === first.party && d.outstanding_cents > 0n);
-  const due = open.find((d) => dues.has(nameOf(d)));
+  const open = openFrom(named.find((n) => n.due !== null) ?? first, world);
   // What is paid already names its customer.
-  if (!due) return { rule: 'customer', party: first, dues: open, also: [] };
-  return {
-    rule: 'reference',
-    party: first,
-    dues: [due, ...open.filter((d) => d !== due)],
-    also: [],
-  };
+  const rule = open[0] && dues.has(nameOf(open[0])) ? 'reference' : 'customer';
+  return { rule, party: first, dues: open, also: [] };
 }
 
 // Ids are a trade's own: order 5 is not invoice 5.

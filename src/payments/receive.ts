@@ -1,6 +1,8 @@
 import type { Tx } from '../base/db.ts';
 import { allocatePayments } from './allocate.ts';
 import type { Dues } from './due.ts';
+import { endPaid } from './end-prompts.ts';
+import { followPrompts } from './follow-prompts.ts';
 import type { Hearing } from './hearing.ts';
 import { recordPayments } from './record.ts';
 import { tellOfConflicts, tellOfPayments } from './tell.ts';
@@ -17,16 +19,20 @@ export interface ReceiveSettings {
 /**
  * Receives payments from any number of hearings of them: recorded, matched, allocated, on the
  * books, and the messages about them queued, all in this commit. A payment heard of before changes
- * nothing.
+ * nothing, unless it names the prompt that caused it.
  */
 export async function receivePayments(
   tx: Tx,
   settings: ReceiveSettings,
   hearings: Hearing[],
 ): Promise<void> {
-  const { payments, conflicts } = await recordPayments(tx, hearings, settings.money_accounts);
+  const { dues, money_accounts, digest_above_per_minute } = settings;
+  const { payments, repeats, conflicts } = await recordPayments(tx, hearings, money_accounts);
   await tellOfConflicts(tx, conflicts);
-  if (payments.length === 0) return;
-  const allocated = await allocatePayments(tx, settings.dues, payments);
-  await tellOfPayments(tx, allocated, settings.digest_above_per_minute);
+  if (payments.length > 0) {
+    const allocated = await allocatePayments(tx, dues, payments);
+    const late = await endPaid(tx, allocated);
+    await tellOfPayments(tx, allocated, { digest_above_per_minute, late });
+  }
+  await followPrompts(tx, dues, repeats);
 }

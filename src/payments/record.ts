@@ -12,8 +12,15 @@ export interface Conflict {
   recorded_shortcode: string;
 }
 
+/** A payment that was heard of before, and how it was heard of now. */
+export interface Repeat {
+  hearing: Hearing;
+  payment_id: bigint;
+}
+
 export interface Recorded {
   payments: NewPayment[];
+  repeats: Repeat[];
   conflicts: Conflict[];
 }
 
@@ -28,7 +35,7 @@ export async function recordPayments(
   money_accounts: ReadonlyMap<string, string>,
 ): Promise<Recorded> {
   const payments = await insertNew(tx, hearings, money_accounts);
-  const conflicts = await keepHearings(tx, hearings, payments);
+  const { repeats, conflicts } = await keepHearings(tx, hearings, payments);
   await postLedger(
     tx,
     payments.map((p) => ({
@@ -44,7 +51,7 @@ export async function recordPayments(
       ],
     })),
   );
-  return { payments, conflicts };
+  return { payments, repeats, conflicts };
 }
 
 async function insertNew(
@@ -73,11 +80,15 @@ async function insertNew(
   return rows.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-async function keepHearings(tx: Tx, hearings: Hearing[], fresh: NewPayment[]): Promise<Conflict[]> {
+async function keepHearings(
+  tx: Tx,
+  hearings: Hearing[],
+  fresh: NewPayment[],
+): Promise<Omit<Recorded, 'payments'>> {
   const made = new Set(fresh.map((p) => p.receipt));
   // The first hearing of a receipt in this list is the one that made the payment.
   const first = hearings.map((h) => made.delete(h.receipt));
-  const { rows } = await sql<Omit<Conflict, 'hearing'> & { inbox_id: bigint }>`
+  const { rows } = await sql<Omit<Conflict, 'hearing'> & { inbox_id: bigint; verdict: string }>`
     with heard as (
       select * from unnest(
         ${hearings.map((h) => h.inbox_id)}::bigint[],
@@ -108,14 +119,18 @@ async function keepHearings(tx: Tx, hearings: Hearing[], fresh: NewPayment[]): P
         and ((p.payer_msisdn is null and h.payer_msisdn is not null)
           or (p.payer_name is null and h.payer_name is not null))
     )
-    select k.inbox_id, k.payment_id, p.amount_cents as recorded_cents,
+    select k.inbox_id, k.payment_id, k.verdict, p.amount_cents as recorded_cents,
            p.shortcode as recorded_shortcode
     from kept k join payments p on p.id = k.payment_id
-    where k.verdict = 'conflict'
+    where k.verdict <> 'first'
   `.execute(tx);
   const by_inbox_id = new Map(hearings.map((h) => [h.inbox_id, h]));
-  return rows.flatMap((row) => {
+  const heard = rows.flatMap((row) => {
     const hearing = by_inbox_id.get(row.inbox_id);
     return hearing ? [{ hearing, ...row }] : [];
   });
+  return {
+    repeats: heard.filter((row) => row.verdict === 'repeat'),
+    conflicts: heard.filter((row) => row.verdict === 'conflict'),
+  };
 }

@@ -6,7 +6,7 @@ import { log } from '../base/log.ts';
 import { accepted } from '../daraja/payloads.ts';
 import { type Keep, keepRejected } from '../inbox/keep.ts';
 import { tellAdmins } from '../people/tell-admins.ts';
-import { readConfirmation } from './confirmation.ts';
+import { type Read, readConfirmation, readStkCallback } from './read-callback.ts';
 
 export interface PaymentDoors {
   db: Db;
@@ -20,22 +20,42 @@ export function paymentHooks({ db, keep, sourceOf }: PaymentDoors): Hono {
   const routes = new Hono();
 
   // Keep the body as it came and say yes; understanding it is a job's work. A yes means: committed.
-  routes.post('/c2b/confirmation', async (c) => {
-    const source = 'c2b_confirmation';
-    const { from_ip, allowed } = sourceOf(c);
-    const bytes = Buffer.from(await c.req.arrayBuffer());
-    if (!allowed) {
-      await reject(db, allowed, { source, reason: 'not an allowed address', body: bytes, from_ip });
-      return c.notFound();
-    }
-    const read = readConfirmation(bytes);
-    if ('fault' in read) {
-      await reject(db, allowed, { source, reason: read.fault, body: bytes, from_ip });
-      return c.json({ ResultCode: 1, ResultDesc: `Rejected: ${read.fault}` }, 400);
-    }
-    await keep({ source, subject: read.confirmation.receipt, body: read.body, from_ip });
-    return c.json(accepted);
-  });
+  const door =
+    <T>(
+      source: string,
+      read: (bytes: Uint8Array) => Read<T>,
+      subjectOf: (it: T, c: Context) => string,
+    ) =>
+    async (c: Context) => {
+      const { from_ip, allowed } = sourceOf(c);
+      const bytes = Buffer.from(await c.req.arrayBuffer());
+      const no = { source, body: bytes, from_ip };
+      if (!allowed) {
+        await reject(db, allowed, { ...no, reason: 'not an allowed address' });
+        return c.notFound();
+      }
+      const it = read(bytes);
+      if ('fault' in it) {
+        await reject(db, allowed, { ...no, reason: it.fault });
+        return c.json({ ResultCode: 1, ResultDesc: `Rejected: ${it.fault}` }, 400);
+      }
+      await keep({ source, subject: subjectOf(it.value, c), body: it.body, from_ip });
+      return c.json(accepted);
+    };
+
+  routes.post(
+    '/c2b/confirmation',
+    door('c2b_confirmation', readConfirmation, (it) => it.receipt),
+  );
+
+  // The address ends in the prompt's own token, by which it is found whatever else was lost.
+  const stk = door(
+    'stk_callback',
+    readStkCallback,
+    (it, c) => c.req.param('token') ?? it.checkout_id,
+  );
+  routes.post('/stk/:token', stk);
+  routes.post('/stk', stk);
 
   // Asked before a payment where Safaricom has switched that on. What cannot be judged is accepted,
   // and nothing is judged yet: what breaks a rule is recorded and flagged when its confirmation

@@ -1,10 +1,12 @@
 import { sql } from 'kysely';
+import { clock, eatDate } from '../base/clock.ts';
 import type { Tx } from '../base/db.ts';
 import { decimalFromCents } from '../base/money.ts';
 import type { MatchRule } from '../base/schema.ts';
 import { type Message, notify } from '../outbox/notify.ts';
 import { firstName } from '../people/first-name.ts';
 import { withRole } from '../people/find.ts';
+import { tellAdmins } from '../people/tell-admins.ts';
 import type { Allocated } from './allocate.ts';
 import type { Conflict } from './record.ts';
 
@@ -12,7 +14,7 @@ import type { Conflict } from './record.ts';
 export async function tellOfPayments(
   tx: Tx,
   allocated: Allocated[],
-  digest_above_per_minute: number,
+  { digest_above_per_minute, late }: { digest_above_per_minute: number; late: ReadonlySet<bigint> },
 ): Promise<void> {
   const admins = await withRole(tx, 'admin');
   const room = digest_above_per_minute - (await toldLastMinute(tx));
@@ -20,7 +22,7 @@ export async function tellOfPayments(
   await markTold(tx, alone);
   await notify(tx, [
     ...alone.flatMap((a) => admins.map((person_id) => adminAlert(a, person_id))),
-    ...allocated.flatMap(thanks),
+    ...allocated.flatMap((it) => thanks(it, late.has(it.payment.id))),
   ]);
 }
 
@@ -96,7 +98,7 @@ function adminAlert(it: Allocated, person_id: bigint): Message {
  * no more, since another's debt is not theirs to read. M-Pesa often hides who paid, and then there
  * is only the first.
  */
-function thanks(it: Allocated): Message[] {
+function thanks(it: Allocated, late: boolean): Message[] {
   const { payment, decision, payer } = it;
   const owner_id = decision.parts[0]?.due.person_id ?? null;
   const payer_id = payer?.person_id ?? null;
@@ -108,7 +110,7 @@ function thanks(it: Allocated): Message[] {
     receipt: payment.receipt,
     left: decimalFromCents(paid.left_cents),
     extra: decimalFromCents(paid.credit_cents),
-    account: payment.account_typed || '-',
+    account: (decision.rule === 'prompt' ? paid.references : payment.account_typed) || '-',
   };
   const messages: Message[] = [];
   if (payer_id !== null && payer_id !== owner_id) {
@@ -122,7 +124,7 @@ function thanks(it: Allocated): Message[] {
     });
   }
   if (owner_id !== null) {
-    const template = ownersTemplate(paid);
+    const template = late && paid.dues > 0 ? 'paid_late' : ownersTemplate(paid);
     const key = `payment:${payment.id}:owner`;
     const trade = decision.parts.find((part) => part.due.kind !== 'credit')?.due.kind;
     messages.push({ key, person_id: owner_id, template, values, ...(trade ? { trade } : {}) });
@@ -166,4 +168,36 @@ function payerInWords({ payment, payer }: Allocated): string {
 function unstarred(masked: string): string {
   if (masked === '' || masked.length > 20) return '-';
   return masked.replace(/^254/, '0').replace(/\s*\*+\s*/g, 'xxx');
+}
+
+/** Tells the admins and whoever owed that a payment now pays something else. */
+export async function tellOfMove(tx: Tx, it: Allocated): Promise<void> {
+  const { payment, decision } = it;
+  const paid = summary(it);
+  const now = await sql<{ n: number }>`
+    select count(*)::int as n from allocations where payment_id = ${payment.id}
+  `.execute(tx);
+  // A payment may be moved more than once.
+  const key = `payment:${payment.id}:moved:${now.rows[0]?.n ?? 0}`;
+  const values = {
+    amount: decimalFromCents(payment.amount_cents),
+    receipt: payment.receipt,
+    ref: paid.references,
+    left: decimalFromCents(paid.left_cents),
+    customer: payerInWords(it),
+  };
+  await tellAdmins(tx, { key: `${key}:admin`, template: 'payment_moved', values });
+  const person_id = decision.parts[0]?.due.person_id ?? null;
+  if (person_id === null) return;
+  const template = paid.dues === 0 ? 'paid_moved_to_credit' : 'paid_moved';
+  await notify(tx, [{ key: `${key}:owner`, person_id, template, values }]);
+}
+
+/** Tells the admins of a callback that could not be worked through: we said yes to it. */
+export async function tellGivenUp(tx: Tx, row: { id: bigint }): Promise<void> {
+  await tellAdmins(tx, {
+    key: `callback:${row.id}:${eatDate(clock.now())}`,
+    template: 'callback_failed',
+    values: { id: String(row.id) },
+  });
 }

@@ -117,7 +117,7 @@ async function movements(db: Db, actor: Actor, count: number): Promise<Movement[
       )::bigint as after_cents
     from changes c
     join ledger_transactions t on t.id = c.id
-    left join allocations a on a.id = substring(t.key from '^allocation:([0-9]+)$')::bigint
+    left join allocations a on a.id = substring(t.key from '^allocation:([0-9]+)')::bigint
     left join payments p on p.id = a.payment_id
     order by t.id desc
   `.execute(db);

@@ -11,6 +11,7 @@ import {
   languages,
   Money,
 } from '../../src/flow/action.ts';
+import { actions as shipped } from '../../src/registry.ts';
 import { FlowFindings, type Flows, loadFlows } from '../../src/flow/load.ts';
 import type { Heard, Session } from '../../src/flow/session.ts';
 import { type Context, dial, hear, settle, type Turn } from '../../src/flow/step.ts';
@@ -28,108 +29,12 @@ const nothing = z.object({});
 
 /** What the shipped flows and the tests' own can do. */
 export const actions: Actions = {
-  'reports.home': declared({
-    input: nothing,
-    output: z.object({
-      role: z.enum(['admin', 'customer', 'other', 'none']),
-      name: z.string(),
-      total: Money,
-      n: z.number(),
-      left: Money,
-      claimed: z.boolean(),
-    }),
-  }),
-  'reports.today': declared({
-    input: nothing,
-    output: z.object({
-      received: Money,
-      count: z.number(),
-      matched: z.number(),
-      unmatched: z.number(),
-      unmatched_total: Money,
-    }),
-    refusals: ['not_allowed'],
-  }),
-  'reports.movements': declared({
-    input: nothing,
-    output: z.object({
-      owed: Money,
-      ahead: Money,
-      last: z.array(
-        z.object({ id: z.string(), at: z.string(), ref: z.string(), amount: Money, after: Money }),
-      ),
-      lines: z.string(),
-    }),
-    refusals: ['none'],
-  }),
-  'reports.send_statement': declared({ input: nothing, output: nothing, refusals: ['none'] }),
-  'invoices.standing': declared({
-    input: nothing,
-    output: z.object({
-      owed: Money,
-      credit: Money,
-      invoices: z.array(
-        z.object({ number: z.string(), left: Money, total: Money, due: z.string() }),
-      ),
-    }),
-    refusals: ['no_customer'],
-  }),
-  'invoices.customer_standing': declared({
-    input: z.object({ customer: z.string() }),
-    output: z.object({
-      number: z.string(),
-      name: z.string(),
-      owed: Money,
-      credit: Money,
-      open: z.number(),
-    }),
-    refusals: ['not_allowed', 'unknown'],
-  }),
-  'payments.recent': declared({
-    input: nothing,
-    output: z.array(
-      z.object({
-        id: z.string(),
-        receipt: z.string(),
-        amount: Money,
-        at: z.string(),
-        payer: z.string(),
-        account: z.string(),
-        state: z.enum(['matched', 'unmatched']),
-        paid_for: z.string(),
-      }),
-    ),
-    refusals: ['none', 'not_allowed'],
-  }),
-  'people.speak': declared({
-    input: z.object({ language: z.enum(languages) }),
-    output: z.object({ language: z.enum(languages) }),
-  }),
-  'people.send_code': declared({
-    input: z.object({ phone: z.string() }),
-    output: nothing,
-    refusals: ['too_many', 'confirmed', 'no_sms'],
-  }),
-  'people.await_dial': declared({
-    input: z.object({ phone: z.string() }),
-    output: nothing,
-    refusals: ['too_many', 'confirmed'],
-  }),
-  'people.prove_by_code': declared({
-    input: z.object({ phone: z.string(), code: z.string() }),
-    output: z.object({ result: z.enum(['linked', 'wrong', 'over']), name: z.string() }),
-  }),
-  'people.waiting_dial': declared({
-    input: nothing,
-    output: z.object({ id: z.string(), whatsapp: z.string() }),
-    refusals: ['over'],
-  }),
-  'people.refuse_dial': declared({ input: nothing, output: nothing }),
-  'people.prove_by_dial': declared({
-    input: z.object({ claim: z.string() }),
-    output: nothing,
-    refusals: ['over'],
-  }),
+  ...Object.fromEntries(
+    Object.entries(shipped).map(([name, it]) => [
+      name,
+      declared({ ...it, refusals: [...it.refusals] }),
+    ]),
+  ),
   'orders.list': declared({
     input: nothing,
     output: z.array(
@@ -207,6 +112,12 @@ export const answers: Readonly<Record<string, unknown>> = {
     state: index % 2 === 0 ? 'unmatched' : 'matched',
     paid_for: 'INV-20260203-0001',
   })),
+  'payments.payable': {
+    count: 9,
+    dues: invoices(9).map(({ number: ref, left, due }) => ({ ref, left, due })),
+  },
+  'payments.due': { ref: 'INV-20260203-0001', left: '5000.00', due: '2026-02-03', most: '5000.00' },
+  'payments.ask': { ref: 'INV-20260203-0001', amount: '5000.00', how: 'asked' },
   'people.speak': { language: 'sw' },
   'people.send_code': {},
   'people.await_dial': {},

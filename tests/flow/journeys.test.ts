@@ -11,7 +11,7 @@ const own = await loadFiles({ refund, approve, menu });
 test('a fresh dial shows the menu of what this person may do', () => {
   const chat = new Chat(flows, { channel: 'ussd' });
   expect(chat.say('')).toBe(
-    'Hello Kamau. To pay: KES 6,500\nWhat would you like to do?\n1 Check balance\n2 Statement\n3 How to pay\n4 Talk to a person\n5 Language / Lugha',
+    'Hello Kamau. To pay: KES 6,500\nWhat would you like to do?\n1 Check balance\n2 Statement\n3 Pay\n4 Talk to a person\n5 Language / Lugha',
   );
 });
 
@@ -31,7 +31,7 @@ test('an admin sees the day, a stranger is welcomed, on each channel in its own 
     },
   });
   expect(admin.say('habari')).toBe(
-    'Leo KES 12,500. Yanakusubiri: 2\nUngependa kufanya nini?\n1 Malipo ya leo\n2 Malipo ya karibuni\n3 Angalia salio\n4 Jinsi ya kulipa\n5 Ongea na mhudumu\n6 Lugha / Language',
+    'Leo KES 12,500. Yanakusubiri: 2\nUngependa kufanya nini?\n1 Malipo ya leo\n2 Malipo ya karibuni\n3 Angalia salio\n4 Lipa\n5 Ongea na mhudumu\n6 Lugha / Language',
   );
   const stranger = {
     roles: [],

@@ -40,6 +40,7 @@ const heard = fc.oneof({ weight: 9, arbitrary: said }, { weight: 1, arbitrary: t
 const amount = fc.nat({ max: 99_999_999 }).map((cents) => (cents / 100).toFixed(2));
 const name = fc.string({ unit: 'grapheme', maxLength: 60 });
 const number = fc.nat({ max: 9999 });
+const ref = number.map((n) => `INV-20260203-${String(n).padStart(4, '0')}`);
 const answers = fc.record({
   'reports.home': fc.record({
     role: fc.constantFrom('admin', 'customer', 'other', 'none'),
@@ -101,6 +102,25 @@ const answers = fc.record({
       }),
       { maxLength: 30 },
     ),
+  ),
+  'payments.payable': fc.oneof(
+    fc.constantFrom({ refusal: 'nothing' }, { refusal: 'no_prompts' }),
+    fc.record({
+      count: fc.nat(99),
+      dues: fc.array(fc.record({ ref, left: amount, due: fc.constant('2026-02-03') }), {
+        maxLength: 30,
+      }),
+    }),
+  ),
+  'payments.due': fc.oneof(
+    fc.constant({ refusal: 'unknown' }),
+    fc.record({ ref, left: amount, due: fc.constant('2026-02-03'), most: amount }),
+  ),
+  'payments.ask': fc.oneof(
+    fc
+      .constantFrom('unknown', 'too_little', 'too_much', 'over_limit', 'same_again', 'no_prompts')
+      .map((refusal) => ({ refusal })),
+    fc.record({ ref, amount, how: fc.constantFrom('asked', 'already', 'checking') }),
   ),
 });
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readConfirmation } from '../../src/payments/confirmation.ts';
+import { readConfirmation } from '../../src/payments/read-callback.ts';
 import { type House, openHouse } from '../helpers/house.ts';
 import { damaged, mutated, oddJson, oddText, runs, written } from './arbitraries.ts';
 import { confirmationFields } from './bodies.ts';
@@ -71,7 +71,7 @@ async function isWhereItBelongs(bytes: Buffer, status: number): Promise<void> {
     .execute();
   if (!('fault' in read)) {
     expect(in_inbox).toEqual([{ body: read.body }]);
-    kept.set(read.body, read.confirmation.receipt);
+    kept.set(read.body, read.value.receipt);
     return;
   }
   expect(in_inbox).toEqual([]);

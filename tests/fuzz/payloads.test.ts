@@ -10,7 +10,7 @@ import {
 } from '../../src/channels/whatsapp-cloud/payloads.ts';
 import { sendMessage } from '../../src/channels/whatsapp-cloud/send.ts';
 import { payerFrom } from '../../src/daraja/payloads.ts';
-import { readConfirmation } from '../../src/payments/confirmation.ts';
+import { readConfirmation } from '../../src/payments/read-callback.ts';
 import { damaged, mutated, oddJson, oddText, runs, written } from './arbitraries.ts';
 import { confirmationFields, webhookText } from './bodies.ts';
 
@@ -33,7 +33,7 @@ test('any bytes are a confirmation whose every part can be stored, or a fault in
         return;
       }
       understood += 1;
-      const it = read.confirmation;
+      const it = read.value;
       expect(it.receipt).toMatch(/^[A-Z0-9]{6,20}$/);
       expect(it.shortcode).toMatch(/^[0-9]{3,10}$/);
       expect(it.amount_cents > 0n && it.amount_cents < 10n ** 15n).toBe(true);

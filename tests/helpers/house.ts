@@ -12,6 +12,7 @@ import { loadFlows } from '../../src/flow/load.ts';
 import { openChart } from '../../src/ledger/accounts.ts';
 import { verify } from '../../src/ledger/verify.ts';
 import { drainPayments } from '../../src/payments/jobs.ts';
+import { drainStkCallbacks } from '../../src/payments/stk-callbacks.ts';
 import type { ReceiveSettings } from '../../src/payments/receive.ts';
 import { actions, checks, dues, trades } from '../../src/registry.ts';
 import { flows_folder } from '../../src/serve.ts';
@@ -91,6 +92,7 @@ export async function openHouse(
     values,
     keyed,
     sms: true,
+    asks_from: settings.shortcodes.find((s) => s.passkey !== undefined)?.number,
     numbers: cloud_alone,
   };
   const app = buildServer({ settings, database, house: conversations });
@@ -118,7 +120,7 @@ export async function openHouse(
               ? new Uint8Array(body)
               : JSON.stringify(body),
       }),
-    drain: () => drainPayments(db, receive),
+    drain: async () => (await drainPayments(db, receive)) + (await drainStkCallbacks(db, receive)),
     writes: async (from, text, id = `wamid.${(messages += 1)}`) => {
       const since = await lastOutbox(db);
       const body = JSON.stringify(webhook(from, text, id));
@@ -198,7 +200,7 @@ export async function paymentsOf(db: Db): Promise<string[]> {
   const allocations = await db.selectFrom('allocations').selectAll().orderBy('id').execute();
   return payments.map((p) => {
     const parts = allocations
-      .filter((a) => a.payment_id === p.id)
+      .filter((a) => a.payment_id === p.id && a.reversed_at === null)
       .map((a) => `${a.due_reference}=${decimalFromCents(a.amount_cents)}`);
     return [decimalFromCents(p.amount_cents), p.rule, ...parts].join(' ');
   });

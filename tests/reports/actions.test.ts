@@ -26,7 +26,14 @@ test.each(Object.keys(actions).filter((name) => actions[name]!.refusals.includes
     const input = { customer: 'CUST-001' };
     await inTransaction(house.db, (tx) =>
       expect(async () =>
-        actions[name]!.run(tx, { actor, input, key: 'test', keyed, sms: true }),
+        actions[name]!.run(tx, {
+          actor,
+          channel: 'whatsapp',
+          input,
+          key: 'test',
+          keyed,
+          sms: true,
+        }),
       ).rejects.toThrow(new Refusal('not_allowed')),
     );
   },

@@ -131,7 +131,7 @@ async function payments(db: Db): Promise<Of<'payment'>[]> {
           'reference', coalesce(i.number, a.due_kind), 'amount_cents', a.amount_cents::text
         ) order by a.id)
         from allocations a left join invoices i on a.due_kind = 'invoice' and i.id = a.due_id
-        where a.payment_id = p.id
+        where a.payment_id = p.id and a.reversed_at is null
       ), '[]') as pays
     from payments p order by p.id desc limit ${newest_of_each}
   `.execute(db);

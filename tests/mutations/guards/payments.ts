@@ -91,8 +91,8 @@ export const payments: Guard[] = [
   {
     guard: 'the dues that may be paid are locked',
     file: 'src/invoices/dues.ts',
-    remove: 'order by id for no key update',
-    put: 'order by id',
+    remove: 'openInvoices(tx, parties, sql`for no key update`)',
+    put: 'openInvoices(tx, parties, sql``)',
     test: 'tests/payments/receive.test.ts',
     name: 'payments at once on one invoice each see what the other has paid',
   },

@@ -1,0 +1,50 @@
+import { beforeEach, expect, test } from 'vitest';
+import { paymentsOf } from '../helpers/house.ts';
+import { isStk, openPromptHouse } from '../helpers/prompts.ts';
+
+// A till's confirmation says nothing of the prompt that caused it.
+
+const kamau = '254700000004';
+
+let house: Awaited<ReturnType<typeof openPromptHouse>>;
+
+beforeEach(async () => {
+  house = await openPromptHouse('600001');
+  return () => house.close();
+});
+
+/** Kamau asks for part of his second invoice: by his number alone it would be his first. */
+async function ask(): Promise<void> {
+  for (const text of ['pay', '2', '2', '700']) await house.writes(kamau, text);
+  await house.send();
+}
+
+const invoices = async () =>
+  (await house.db.selectFrom('invoices').select('outstanding_cents').orderBy('id').execute()).map(
+    (it) => it.outstanding_cents,
+  );
+
+test('a payment that was matched by its payer moves to the due of its prompt', async () => {
+  await ask();
+  const callbacks = await house.answer(kamau, 'pin');
+  await house.deliver(...callbacks.filter((it) => !isStk(it)));
+  expect(await paymentsOf(house.db)).toEqual(['700.00 oldest INV-20260203-0001=700.00']);
+  await house.deliver(...callbacks.filter(isStk));
+  expect(await paymentsOf(house.db)).toEqual(['700.00 prompt INV-20260210-0002=700.00']);
+  expect(await invoices()).toEqual([500_000n, 80_000n]);
+  expect((await house.prompt()).state).toBe('paid');
+  expect((await house.told()).map((row) => row.template)).toEqual([
+    ...['payment_part', 'payment_part', 'paid_part'],
+    ...['payment_moved', 'payment_moved', 'paid_moved'],
+  ]);
+  expect(await house.findings()).toEqual([]);
+});
+
+test('heard of first by its prompt, it is never matched by its payer', async () => {
+  await ask();
+  const callbacks = await house.answer(kamau, 'pin');
+  callbacks.sort((a) => (isStk(a) ? -1 : 1));
+  await house.deliver(...callbacks);
+  expect(await paymentsOf(house.db)).toEqual(['700.00 prompt INV-20260210-0002=700.00']);
+  expect(await invoices()).toEqual([500_000n, 80_000n]);
+});
