@@ -1,8 +1,8 @@
 /** One way in which a payment was heard of, whatever it came by. */
 export interface Hearing {
   inbox_id: bigint;
-  /** What reported it: 'c2b'. */
-  source: string;
+  /** What reported it; `pull`, `status` and `statement` are M-Pesa's answers to us. */
+  source: 'c2b' | 'stk' | 'pull' | 'status' | 'statement';
   shortcode: string;
   receipt: string;
   amount_cents: bigint;

@@ -80,6 +80,9 @@ async function insertNew(
   return rows.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
+/** Sources of hearings that nobody else can send: M-Pesa's answers to questions of ours. */
+const asked_by_us: readonly Hearing['source'][] = ['pull', 'status', 'statement'];
+
 async function keepHearings(
   tx: Tx,
   hearings: Hearing[],
@@ -90,7 +93,7 @@ async function keepHearings(
   const first = hearings.map((h) => made.delete(h.receipt));
   const { rows } = await sql<Omit<Conflict, 'hearing'> & { inbox_id: bigint; verdict: string }>`
     with heard as (
-      select * from unnest(
+      select h.*, h.source = any(${asked_by_us}::text[]) as proves from unnest(
         ${hearings.map((h) => h.inbox_id)}::bigint[],
         ${hearings.map((h) => h.source)}::text[],
         ${hearings.map((h) => h.receipt)}::text[],
@@ -111,12 +114,16 @@ async function keepHearings(
       on conflict (inbox_id) do nothing
       returning inbox_id, payment_id, verdict
     ), learnt as (
+      -- What we asked for ourselves proves what a callback only says.
       update payments p set
         payer_msisdn = coalesce(p.payer_msisdn, h.payer_msisdn),
-        payer_name = coalesce(p.payer_name, h.payer_name)
+        payer_name = coalesce(p.payer_name, h.payer_name),
+        verified_at = coalesce(p.verified_at, case when h.proves then now() end),
+        verified_by = coalesce(p.verified_by, case when h.proves then h.source end)
       from heard h join kept k using (inbox_id)
-      where p.id = k.payment_id and k.verdict = 'repeat'
-        and ((p.payer_msisdn is null and h.payer_msisdn is not null)
+      where p.id = k.payment_id and k.verdict <> 'conflict'
+        and ((h.proves and p.verified_at is null)
+          or (p.payer_msisdn is null and h.payer_msisdn is not null)
           or (p.payer_name is null and h.payer_name is not null))
     )
     select k.inbox_id, k.payment_id, k.verdict, p.amount_cents as recorded_cents,
