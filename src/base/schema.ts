@@ -160,13 +160,17 @@ export interface Schema {
     payer_hash: string | null;
     payer_masked: string | null;
     payer_name: string | null;
-    state: GeneratedAlways<'matched' | 'unmatched'>;
+    state: GeneratedAlways<'matched' | 'unmatched' | 'reversed'>;
     rule: Generated<MatchRule>;
     also_possible: JSONColumnType<string[]>;
     flag: string | null;
     told: 'alone' | 'digest' | null;
     verified_at: Date | null;
     verified_by: string | null;
+    refund_marked_at: Date | null;
+    refund_marked_by: bigint | null;
+    reversed_at: Date | null;
+    reversal_receipt: string | null;
     created_at: At;
   };
   hearings: {
@@ -189,6 +193,7 @@ export interface Schema {
     reversed_at: Date | null;
     reversed_by: bigint | null;
     reversed_for: string | null;
+    decided_by: bigint | null;
   };
   prompts: {
     id: GeneratedAlways<bigint>;

@@ -59,6 +59,7 @@ export const creditDues: Dues = {
   // Paying ahead is always possible, but never what is asked for.
   open: () => Promise.resolve([]),
   lockOpen: () => Promise.resolve([]),
+  suggest: () => Promise.resolve([]),
 
   rest(party) {
     const [id] = customerIds([party.party]);

@@ -133,7 +133,9 @@ export function textsOf(step: AskStep): { text: Text; keys: string[] }[] {
   const labels =
     answers.of === 'options'
       ? answers.options.map(({ id, label }) => ({ text: label, keys: ['pick', id] }))
-      : [];
+      : answers.of === 'list'
+        ? answers.or.map(({ id, label }) => ({ text: label, keys: ['pick', 'or', id] }))
+        : [];
   return [
     { text: step.ask, keys: ['ask'] },
     ...(step.error ? [{ text: step.error, keys: ['error'] }] : []),

@@ -149,20 +149,25 @@ function readAnswers(it: Reading, keys: Keys, step: Ask): Answers | undefined {
   if ('from' in pick && typeof pick.from === 'string') {
     const list = pick as Shape<'list'>['pick'];
     const label = readText(it.source, [...keys, 'pick', 'label'], list.label, it.shared);
-    return label && { of: 'list', from: pathFrom(list.from), label, value: list.value };
+    const or = readOptions(it, [...keys, 'pick', 'or'], list.or ?? {});
+    return label && or && { of: 'list', from: pathFrom(list.from), label, value: list.value, or };
   }
-  const options = Object.entries(pick as Shape<'options'>['pick']).map(
-    ([id, { to, ...words }]) => ({
-      id,
-      to,
-      label: readText(it.source, [...keys, 'pick', id], words, it.shared),
-    }),
-  );
-  const read = options.flatMap(({ id, to, label }) => (label ? [{ id, to, label }] : []));
-  if (options.length === 0) it.source.report([...keys, 'pick'], 'there is nothing to pick');
-  return options.length > 0 && read.length === options.length
-    ? { of: 'options', options: read }
-    : undefined;
+  const fixed = pick as Shape<'options'>['pick'];
+  const options = readOptions(it, [...keys, 'pick'], fixed);
+  if (Object.keys(fixed).length === 0)
+    it.source.report([...keys, 'pick'], 'there is nothing to pick');
+  return options && options.length > 0 ? { of: 'options', options } : undefined;
+}
+
+// Undefined when one of them has no words.
+function readOptions(it: Reading, keys: Keys, options: Shape<'options'>['pick']) {
+  const read = Object.entries(options).map(([id, { to, ...words }]) => ({
+    id,
+    to,
+    label: readText(it.source, [...keys, id], words, it.shared),
+  }));
+  const whole = read.flatMap(({ id, to, label }) => (label ? [{ id, to, label }] : []));
+  return whole.length === read.length ? whole : undefined;
 }
 
 function readTyped(it: Reading, keys: Keys, step: Shape<'typed'>): Answers | undefined {

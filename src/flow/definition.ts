@@ -74,7 +74,12 @@ export const step_shapes = {
   }),
   list: z.strictObject({
     ...asked,
-    pick: z.strictObject({ from: PathText, label: WordsText, value: Name }),
+    pick: z.strictObject({
+      from: PathText,
+      label: WordsText,
+      value: Name,
+      or: z.record(Name, z.strictObject({ en: z.string(), sw: z.string(), to: Name })).optional(),
+    }),
     optional: z.boolean().optional(),
   }),
   menu: z.strictObject({ ...asked, pick: z.strictObject({ menu: z.array(Name).min(1) }) }),
@@ -139,7 +144,7 @@ interface Common {
   when: Condition | undefined;
 }
 
-interface Option {
+export interface Option {
   id: string;
   label: Text;
   to: string | undefined;
@@ -149,7 +154,8 @@ interface Option {
 export type Answers =
   | { of: 'typed'; type: AskType; min: Limit | undefined; max: Limit | undefined }
   | { of: 'options'; options: readonly Option[] }
-  | { of: 'list'; from: Path; label: Text; value: string }
+  /** `or`: ways on that stand behind the list, and choose nothing of it. */
+  | { of: 'list'; from: Path; label: Text; value: string; or: readonly Option[] }
   | { of: 'menu'; flows: readonly string[] };
 
 /** A bound of an answer: shillings, a count or a date as written, or the path of a value. */

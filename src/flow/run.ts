@@ -117,8 +117,7 @@ export function run(
       case 'call':
         return called(place, here, step.flow);
       case 'ask':
-        if (step.answers.of === 'list' && itemsOf(place, here, step).length === 0)
-          return end(place, here, 'nothing_here');
+        if (isEmptyList(place, here, step)) return end(place, here, 'nothing_here');
         here.page = undefined;
         return ask(place, here, step);
       case 'do': {
@@ -137,6 +136,12 @@ export function run(
       }
     }
   }
+}
+
+function isEmptyList(place: Place, here: Session, step: AskStep): boolean {
+  const { answers } = step;
+  if (answers.of !== 'list' || answers.or.length > 0) return false;
+  return itemsOf(place, here, step).length === 0;
 }
 
 // The first question may be answered already, by what was written along with the word that began

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { languages } from './action.ts';
-import type { AskStep, Flow } from './definition.ts';
+import type { AskStep, Flow, Option } from './definition.ts';
 import { lastPage, pagesOf } from './render.ts';
 import {
   type Choices,
@@ -33,22 +33,20 @@ export function choicesOf(place: Place, session: Session, step: AskStep): Choice
     case 'typed':
       return [];
     case 'options':
-      return answers.options.map(({ id, to, label }) => ({
+      return answers.options.map(choiceOf);
+    case 'list': {
+      // Their ids are no thing's of the list: what is chosen stays unset.
+      const others = answers.or.map((option) => choiceOf({ ...option, id: `_${option.id}` }));
+      const items = itemsOf(place, session, step).slice(0, most_options - others.length);
+      const listed = items.map(({ id, item }) => ({
         id,
-        to,
+        to: undefined,
         flow: undefined,
-        label: (view) => fill(label, view),
+        label: (view: View) =>
+          fill(answers.label, { ...view, valueOf: (path) => itemValue(item, path) }),
       }));
-    case 'list':
-      return itemsOf(place, session, step)
-        .slice(0, most_options)
-        .map(({ id, item }) => ({
-          id,
-          to: undefined,
-          flow: undefined,
-          label: (view) =>
-            fill(answers.label, { ...view, valueOf: (path) => itemValue(item, path) }),
-        }));
+      return [...listed, ...others];
+    }
     case 'menu':
       return answers.flows.flatMap((name) => {
         const flow = place.flows.flows.get(name);
@@ -57,6 +55,10 @@ export function choicesOf(place: Place, session: Session, step: AskStep): Choice
         return { id: name, to: undefined, flow: name, label: (view: View) => fill(title, view) };
       });
   }
+}
+
+function choiceOf({ id, to, label }: Option): Choice {
+  return { id, to, flow: undefined, label: (view) => fill(label, view) };
 }
 
 /** Whether the actor has one of the roles that the flow needs, and it may be used here. */

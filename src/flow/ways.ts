@@ -34,6 +34,13 @@ export function waysFrom(step: Step): Way[] {
       const skipped = step.optional ? [way(step.next, undefined, true, ['to'])] : [];
       const { answers } = step;
       if (answers.of === 'menu') return [...skips, over, way(undefined, undefined, true, ['pick'])];
+      if (answers.of === 'list') {
+        const others = answers.or.map(({ id, to }) =>
+          way(to, undefined, true, ['pick', 'or', id, 'to']),
+        );
+        const one = way(step.next, step.name, true, ['to']);
+        return [...skips, over, ...skipped, one, ...others];
+      }
       if (answers.of !== 'options')
         return [...skips, over, ...skipped, way(step.next, step.name, true, ['to'])];
       const options = answers.options.map(({ id, to }) =>

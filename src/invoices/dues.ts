@@ -41,6 +41,21 @@ export const invoiceDues: Dues = {
   open: (db, parties) => openInvoices(db, parties, sql``),
   lockOpen: (tx, parties) => openInvoices(tx, parties, sql`for no key update`),
 
+  async suggest(db, { amount_cents, number_like }) {
+    const { rows } = await sql<Omit<Due, 'kind' | 'party'> & { customer_id: bigint }>`
+      select i.id, i.number as reference, i.customer_id, i.outstanding_cents, i.due_on, c.person_id
+      from invoices i join customers c on c.id = i.customer_id
+      where i.outstanding_cents > 0 and i.outstanding_cents
+        between ${amount_cents}::bigint - 1000 and ${amount_cents}::bigint + 1000
+      order by exists (
+          select from addresses a
+          where a.person_id = c.person_id and a.kind = 'msisdn' and a.value like ${number_like}) desc,
+        abs(i.outstanding_cents - ${amount_cents}::bigint), i.due_on, i.id
+      limit 3
+    `.execute(db);
+    return rows.map(toDue);
+  },
+
   rest: () => undefined,
 
   async apply(tx, allocations) {
@@ -110,7 +125,11 @@ async function openInvoices(db: Db, parties: string[], lock: RawBuilder<unknown>
     from open i join customers c on c.id = i.customer_id
     order by i.due_on, i.id
   `.execute(db);
-  return rows.map((row) => ({ ...row, kind: 'invoice', party: customerParty(row.customer_id) }));
+  return rows.map(toDue);
+}
+
+function toDue<T extends { customer_id: bigint }>(row: T) {
+  return { ...row, kind: 'invoice', party: customerParty(row.customer_id) };
 }
 
 /** An invoice's number from its day, "20260203", and its number on that day. */

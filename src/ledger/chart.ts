@@ -6,6 +6,8 @@
  */
 export const IN_SETTLEMENT = '1015';
 export const RECEIVABLE = '1200';
+/** What was already used when M-Pesa took its payment back. */
+export const AFTER_REVERSAL = '1390';
 export const CUSTOMER_CREDIT = '2010';
 export const UNMATCHED = '2040';
 export const SALES = '4000';
@@ -16,6 +18,7 @@ export const SALES = '4000';
 export const chart: readonly { code: string; name: string }[] = [
   { code: '1000', name: 'Bank' },
   { code: IN_SETTLEMENT, name: 'M-Pesa in settlement' },
+  { code: AFTER_REVERSAL, name: 'Receivable after reversal or clawback' },
   { code: UNMATCHED, name: 'Unmatched receipts' },
   { code: '3000', name: 'Equity and opening balances' },
   { code: SALES, name: 'Sales' },

@@ -126,11 +126,18 @@ async function look(
   return { named, parties, open, rest };
 }
 
+/** A payment of which it is decided what it pays. */
+export interface Decided {
+  payment: { id: bigint; paid_at: Date };
+  decision: Pick<Decision, 'rule' | 'parts' | 'also_possible'>;
+}
+
 /** Pays what was decided: the allocations, what is left of each due, and the books. */
 export async function applyDecisions(
   tx: Tx,
   dues: readonly Dues[],
-  allocated: Pick<Allocated, 'payment' | 'decision'>[],
+  allocated: Decided[],
+  decided_by: bigint | null = null,
 ): Promise<void> {
   const parts = allocated.flatMap(({ payment, decision }) =>
     decision.parts.map((part) => ({ payment, ...part })),
@@ -148,9 +155,10 @@ export async function applyDecisions(
         ${parts.map((p) => p.amount_cents)}::bigint[]
       ) with ordinality as a(payment_id, due_kind, due_id, due_reference, amount_cents, n)
     ), made as (
-      insert into allocations (id, payment_id, due_kind, due_id, due_reference, amount_cents)
+      insert into allocations (id, payment_id, due_kind, due_id, due_reference, amount_cents, decided_by)
       overriding system value
-      select id, payment_id, due_kind, due_id, due_reference, amount_cents from numbered
+      select id, payment_id, due_kind, due_id, due_reference, amount_cents, ${decided_by}::bigint
+      from numbered
     )
     select id from numbered order by n
   `.execute(tx);
@@ -174,16 +182,15 @@ export async function applyDecisions(
   }
 }
 
-async function writeDecisions(
-  tx: Tx,
-  allocated: Pick<Allocated, 'payment' | 'decision'>[],
-): Promise<void> {
+async function writeDecisions(tx: Tx, allocated: Decided[]): Promise<void> {
   const sums = allocated.map(({ decision }) =>
     decision.parts.reduce((sum, part) => sum + part.amount_cents, 0n),
   );
   await sql`
     update payments p set
-      allocated_cents = d.allocated_cents, rule = d.rule, also_possible = d.also_possible
+      allocated_cents = p.allocated_cents + d.allocated_cents, rule = d.rule,
+      -- What a person has decided was possible before.
+      also_possible = case when d.rule = 'person' then p.also_possible else d.also_possible end
     from unnest(
       ${allocated.map((a) => a.payment.id)}::bigint[],
       ${sums}::bigint[],

@@ -19,7 +19,9 @@ export const alertChecks: readonly Check[] = [
       from payments p
       join roles r on r.role = 'admin' and r.granted_at < p.created_at
       left join outbox o on o.key = 'payment:' || p.id || ':admin:' || r.person_id
-      where p.told = 'alone' and p.created_at > now() - interval '7 days' and o.id is null
+      left join questions q on q.ref = 'UM' || p.id and q.person_id = r.person_id
+      where p.told = 'alone' and p.created_at > now() - interval '7 days'
+        and o.id is null and q.ref is null
       limit 20`,
   ),
 ];
@@ -44,6 +46,19 @@ export const paymentChecks: readonly Check[] = [
       select 'inbox ' || i.id || ' is ' || i.state as found
       from inbox i left join hearings h on h.inbox_id = i.id
       where i.source = 'c2b_confirmation' and i.state <> 'new' and h.inbox_id is null
+      limit 20`,
+  ),
+  finding(
+    'a payment that M-Pesa took back is off the books, with its amount, and no other',
+    sql`
+      select 'payment ' || p.receipt as found
+      from payments p
+      left join ledger_transactions t on t.key = 'payment:' || p.receipt || ':reversed'
+      left join (
+        select ledger_transaction_id as id, sum(amount_cents) as cents from postings group by 1
+      ) s on s.id = t.id
+      where case when p.reversed_at is null then t.id is not null
+                 else s.cents is distinct from p.amount_cents::numeric end
       limit 20`,
   ),
   finding(
@@ -90,7 +105,8 @@ export const paymentChecks: readonly Check[] = [
     'what is unmatched is what 2040 holds',
     sql`
       select 'payments leave ' || p.cents || ' and ${sql.raw(UNMATCHED)} holds ' || l.cents as found
-      from (select coalesce(sum(amount_cents - allocated_cents), 0) as cents from payments) p,
+      from (select coalesce(sum(amount_cents - allocated_cents), 0) as cents
+            from payments where reversed_at is null) p,
            (select coalesce(sum(
                      case when c.code = ${UNMATCHED} then amount_cents else -amount_cents end), 0) as cents
             from postings

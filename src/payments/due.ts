@@ -51,6 +51,11 @@ export interface Dues {
   open: (db: Db, parties: string[]) => Promise<Due[]>;
   /** The same, locked in id order until the commit. */
   lockOpen: (tx: Tx, parties: string[]) => Promise<Due[]>;
+  /**
+   * Open dues that a payment of this amount may be for, the likeliest first: within KES 10, those
+   * whose number fits `number_like` (of SQL, "2547%126") before others.
+   */
+  suggest: (db: Db, it: { amount_cents: bigint; number_like: string | null }) => Promise<Due[]>;
   /** The due that takes what a party pays beyond all others, if it is for this trade to take. */
   rest: (party: Party) => Due | undefined;
   /** Pays the dues, with the ledger transactions that move the money out of 2040. */

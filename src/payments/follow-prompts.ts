@@ -9,7 +9,7 @@ import type { NewPayment } from './hearing.ts';
 import { promptReferencesIn } from './prompt.ts';
 import type { Repeat } from './record.ts';
 import { takeBack } from './take-back.ts';
-import { tellOfMove } from './tell.ts';
+import { tellOfDecision } from './tell-decisions.ts';
 
 /**
  * Lets payments that were heard of before follow the prompts that a second hearing names: a till's
@@ -56,9 +56,11 @@ async function follow(
 async function move(tx: Tx, dues: readonly Dues[], payment: NewPayment): Promise<void> {
   try {
     await inSavepoint(tx, async () => {
-      await takeBack(tx, dues, payment.id, { by: null, reason: 'prompt' });
+      const why = { by: null, reason: 'prompt' };
+      const returned = await takeBack(tx, dues, payment.id, why);
       const [moved] = await allocatePayments(tx, dues, [payment]);
-      if (moved) await tellOfMove(tx, moved);
+      const parts = moved?.decision.parts ?? [];
+      await tellOfDecision(tx, { payment, parts, returned, by: null });
     });
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;

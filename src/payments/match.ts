@@ -119,7 +119,12 @@ function distance(a: bigint, b: bigint): bigint {
   return a < b ? b - a : a - b;
 }
 
-function spread(amount_cents: bigint, dues: Due[], rest: Due | undefined): Decision['parts'] {
+/** A payment over dues in their order; what is left goes to `rest`, where there is one. */
+export function spread(
+  amount_cents: bigint,
+  dues: Due[],
+  rest: Due | undefined,
+): Decision['parts'] {
   const parts: Decision['parts'] = [];
   let left = amount_cents;
   for (const due of dues) {

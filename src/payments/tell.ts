@@ -3,12 +3,14 @@ import { clock, eatDate } from '../base/clock.ts';
 import type { Tx } from '../base/db.ts';
 import { decimalFromCents } from '../base/money.ts';
 import type { MatchRule } from '../base/schema.ts';
+import { ask } from '../outbox/ask.ts';
 import { type Message, notify } from '../outbox/notify.ts';
 import { firstName } from '../people/first-name.ts';
 import { withRole } from '../people/find.ts';
 import { tellAdmins } from '../people/tell-admins.ts';
 import type { Allocated } from './allocate.ts';
 import type { Conflict } from './record.ts';
+import { questionOf } from './unmatched.ts';
 
 /** Queues what the admins and the payers are told of new payments. */
 export async function tellOfPayments(
@@ -20,8 +22,17 @@ export async function tellOfPayments(
   const room = digest_above_per_minute - (await toldLastMinute(tx));
   const alone = allocated.slice(0, Math.max(0, room));
   await markTold(tx, alone);
+  const nobodys = alone.filter(({ decision }) => decision.rule === 'unmatched');
+  // Whose it is is asked, not told.
+  await ask(
+    tx,
+    nobodys.flatMap(({ payment }) =>
+      admins.map((person_id) => ({ ref: questionOf(payment.id), person_id, flow: 'unmatched' })),
+    ),
+  );
+  const known = alone.filter((it) => !nobodys.includes(it));
   await notify(tx, [
-    ...alone.flatMap((a) => admins.map((person_id) => adminAlert(a, person_id))),
+    ...known.flatMap((a) => admins.map((person_id) => adminAlert(a, person_id))),
     ...allocated.flatMap((it) => thanks(it, late.has(it.payment.id))),
   ]);
 }
@@ -79,12 +90,8 @@ function adminAlert(it: Allocated, person_id: bigint): Message {
     account: payment.account_typed || '-',
     // What was typed and named nothing: the payer's number decided instead, perhaps wrongly.
     typed: by_number.has(decision.rule) ? payment.account_typed || '-' : '-',
-    // Named when it is not one of ours: that is why nobody was matched.
-    shortcode: payment.flag === 'unknown_shortcode' ? payment.shortcode : '-',
-    likely: decision.also_possible.join(', ') || '-',
   };
   const template = (() => {
-    if (decision.rule === 'unmatched') return 'payment_unmatched';
     if (paid.dues === 0) return 'payment_to_credit';
     if (paid.dues > 1) return 'payment_several';
     if (paid.left_cents > 0n) return 'payment_part';
@@ -132,17 +139,23 @@ function thanks(it: Allocated, late: boolean): Message[] {
   return messages;
 }
 
-function ownersTemplate(paid: ReturnType<typeof summary>): string {
+/** How whoever owes is told of what was paid for them. */
+export function ownersTemplate(paid: ReturnType<typeof summaryOf>): string {
   if (paid.dues === 0) return 'paid_to_credit';
   if (paid.left_cents > 0n) return 'paid_part';
   return paid.credit_cents > 0n ? 'overpaid' : 'paid_full';
 }
 
-function summary(it: Allocated) {
-  const parts = it.decision.parts.map((part, index) => ({
-    ...part,
-    left_cents: it.left_cents[index] ?? 0n,
-  }));
+function summary({ decision, left_cents }: Allocated) {
+  return summaryOf(
+    decision.parts.map((part, index) => ({ ...part, left_cents: left_cents[index] ?? 0n })),
+  );
+}
+
+type Part = Allocated['decision']['parts'][number] & { left_cents: bigint };
+
+/** What these parts pay together: dues by reference, what is left of them, and credit. */
+export function summaryOf(parts: Part[]) {
   const dues = parts.filter((part) => part.due.kind !== 'credit');
   const credit = parts.find((part) => part.due.kind === 'credit');
   return {
@@ -168,29 +181,6 @@ function payerInWords({ payment, payer }: Allocated): string {
 function unstarred(masked: string): string {
   if (masked === '' || masked.length > 20) return '-';
   return masked.replace(/^254/, '0').replace(/\s*\*+\s*/g, 'xxx');
-}
-
-/** Tells the admins and whoever owed that a payment now pays something else. */
-export async function tellOfMove(tx: Tx, it: Allocated): Promise<void> {
-  const { payment, decision } = it;
-  const paid = summary(it);
-  const now = await sql<{ n: number }>`
-    select count(*)::int as n from allocations where payment_id = ${payment.id}
-  `.execute(tx);
-  // A payment may be moved more than once.
-  const key = `payment:${payment.id}:moved:${now.rows[0]?.n ?? 0}`;
-  const values = {
-    amount: decimalFromCents(payment.amount_cents),
-    receipt: payment.receipt,
-    ref: paid.references,
-    left: decimalFromCents(paid.left_cents),
-    customer: payerInWords(it),
-  };
-  await tellAdmins(tx, { key: `${key}:admin`, template: 'payment_moved', values });
-  const person_id = decision.parts[0]?.due.person_id ?? null;
-  if (person_id === null) return;
-  const template = paid.dues === 0 ? 'paid_moved_to_credit' : 'paid_moved';
-  await notify(tx, [{ key: `${key}:owner`, person_id, template, values }]);
 }
 
 /** Tells the admins of a callback that could not be worked through: we said yes to it. */

@@ -64,6 +64,13 @@ export function invoices(count: number) {
   }));
 }
 
+function unmatched(id: string) {
+  return {
+    ...{ id, ref: `UM${id}`, receipt: 'NLJ7RT61SV', left: '1500.00', account: 'JOHN SHOP' },
+    ...{ payer: 'WANJIKŨ “SHOP” KAMAU NJOROGE 😀', at: '2026-02-03T11:30:00Z' },
+  };
+}
+
 /** What the actions answer unless a test says otherwise. */
 export const answers: Readonly<Record<string, unknown>> = {
   'reports.home': {
@@ -118,6 +125,21 @@ export const answers: Readonly<Record<string, unknown>> = {
   },
   'payments.due': { ref: 'INV-20260203-0001', left: '5000.00', due: '2026-02-03', most: '5000.00' },
   'payments.ask': { ref: 'INV-20260203-0001', amount: '5000.00', how: 'asked' },
+  'payments.unmatched': { count: 2, payments: [unmatched('7'), unmatched('8')] },
+  'payments.unmatched_one': {
+    ...unmatched('7'),
+    likely: [{ ref: 'INV-20260203-0001', left: '1500.00' }],
+  },
+  'payments.name_due': { ref: 'CUST-001', left: '6500.00' },
+  'payments.assign': { paid: 'INV-20260203-0001', left: '0.00' },
+  'payments.keep_credit': { paid: '', left: '0.00' },
+  'payments.split': { paid: 'INV-20260203-0001', left: '600.00' },
+  'payments.mark_refund': {},
+  'payments.by_receipt': {
+    ...{ id: '7', receipt: 'NLJ7RT61SV', amount: '1500.00', at: '2026-02-03T11:30:00Z' },
+    ...{ payer: 'KAMAU', account: 'INV-12', state: 'matched', paid_for: 'INV-20260203-0001' },
+  },
+  'payments.reallocate': { paid: 'CUST-001', left: '0.00' },
   'people.speak': { language: 'sw' },
   'people.send_code': {},
   'people.await_dial': {},

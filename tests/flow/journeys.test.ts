@@ -1,7 +1,16 @@
 import { expect, test } from 'vitest';
 import { loadFlows } from '../../src/flow/load.ts';
 import { awaitsSecret, hear } from '../../src/flow/step.ts';
-import { actions, Chat, everywhere, flows_folder, house, invoices, loadFiles } from './chat.ts';
+import {
+  actions,
+  answers,
+  Chat,
+  everywhere,
+  flows_folder,
+  house,
+  invoices,
+  loadFiles,
+} from './chat.ts';
 import { approve, menu, refund } from './own-flows.ts';
 
 const flows = await loadFlows(flows_folder, actions);
@@ -31,7 +40,7 @@ test('an admin sees the day, a stranger is welcomed, on each channel in its own 
     },
   });
   expect(admin.say('habari')).toBe(
-    'Leo KES 12,500. Yanakusubiri: 2\nUngependa kufanya nini?\n1 Malipo ya leo\n2 Malipo ya karibuni\n3 Angalia salio\n4 Lipa\n5 Ongea na mhudumu\n6 Lugha / Language',
+    'Leo KES 12,500. Yanakusubiri: 2\nUngependa kufanya nini?\n1 Malipo ya leo\n2 Malipo ya karibuni\n3 Malipo yasiyotambulika\n4 Angalia salio\n5 Lipa\n6 Ongea na mhudumu\n7 Lugha / Language',
   );
   const stranger = {
     roles: [],
@@ -329,6 +338,23 @@ test('words that cross with a code question cost no try; wrong codes do', () => 
 test('a list that came back empty ends kindly', () => {
   const chat = new Chat(own, { answers: { 'orders.list': [] } });
   expect(chat.say('refund')).toBe('There is nothing to choose here now.');
+});
+
+test('ways on stand behind a list, choose nothing of it, and may stand alone', () => {
+  const one = { ...(answers['payments.unmatched_one'] as object), likely: [] };
+  const admin = new Chat(flows, {
+    roles: ['admin'],
+    answers: {
+      'payments.unmatched': { count: 1, payments: [] },
+      'payments.unmatched_one': one,
+    },
+  });
+  expect(admin.say('unmatched')).toMatch(/Whose is it\?\n1 Other\n2 Split\n3 Refund\n4 Later$/);
+  expect(admin.say('other')).toMatch(/^Which one\?/);
+  expect(admin.kept).not.toContain('"whose":"other"');
+  expect(admin.say('rudi')).toMatch(/1 Other/);
+  expect(admin.say('5')).toMatch(/^Sorry, we did not understand/);
+  expect(admin.say('4')).toMatch(/^It is kept safe/);
 });
 
 test('what an action never declared stays out of the session', () => {

@@ -16,11 +16,13 @@ test('the shipped conversations are right for every language and channel', async
     'language',
     'link',
     'menu',
+    'move',
     'pay',
     'payments',
     'person',
     'statement',
     'today',
+    'unmatched',
   ]);
 });
 

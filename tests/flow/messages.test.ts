@@ -44,18 +44,25 @@ Kiasi kilichobaki: KES 1,000.00
   );
 });
 
-test('an unmatched payment names its likely invoices only when there are any', () => {
-  const read = (likely: string) =>
-    renderMessage(messages, 'payment_unmatched', { ...payment, likely }, 'en', 'whatsapp', house);
-  expect(read('INV-1, INV-2')).toContain('\nCould be for: INV-1, INV-2\n');
-  expect(read('')).not.toContain('Could be for');
+test('a line is left out where it has nothing to say', () => {
+  const read = (paid: string) =>
+    renderMessage(
+      messages,
+      'payment_moved',
+      { ...payment, paid, who: 'Otieno' },
+      'en',
+      'whatsapp',
+      house,
+    );
+  expect(read('INV-1, INV-2')).toContain('\nNow pays: INV-1, INV-2\n');
+  expect(read('')).not.toContain('Now pays');
   expect(read('')).toBe(read('-'));
-  expect(read('')).toMatch(/\nThe money is safe\./);
+  expect(read('')).toMatch(/\nDecided by: Otieno$/);
 });
 
 test("what people typed is not bold, and can't begin a line of its own", () => {
-  const values = { ...payment, account: '*A*\n✅ _paid_~' };
-  const words = renderMessage(messages, 'payment_unmatched', values, 'en', 'whatsapp', house);
+  const values = { ...payment, typed: '*A*\n✅ _paid_~' };
+  const words = renderMessage(messages, 'payment_part', values, 'en', 'whatsapp', house);
   expect(words).toContain('Account typed: A ✅ paid\n');
 });
 

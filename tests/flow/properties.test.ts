@@ -41,6 +41,24 @@ const amount = fc.nat({ max: 99_999_999 }).map((cents) => (cents / 100).toFixed(
 const name = fc.string({ unit: 'grapheme', maxLength: 60 });
 const number = fc.nat({ max: 9999 });
 const ref = number.map((n) => `INV-20260203-${String(n).padStart(4, '0')}`);
+const waiting = fc.record(
+  {
+    id: name,
+    ref: number.map((n) => `UM${n}`),
+    receipt: fc.constant('NLJ7RT61SV'),
+    left: amount,
+    payer: name,
+    account: name,
+    at: fc.constant('2026-02-03T11:30:00Z'),
+    shortcode: fc.constant('700700'),
+  },
+  { requiredKeys: ['id', 'ref', 'receipt', 'left', 'payer', 'account', 'at'] },
+);
+const decided = (...refusals: string[]) =>
+  fc.oneof(
+    fc.constantFrom(...refusals).map((refusal) => ({ refusal })),
+    fc.record({ paid: ref, left: amount }),
+  );
 const answers = fc.record({
   'reports.home': fc.record({
     role: fc.constantFrom('admin', 'customer', 'other', 'none'),
@@ -103,6 +121,38 @@ const answers = fc.record({
       { maxLength: 30 },
     ),
   ),
+  'payments.unmatched': fc.oneof(
+    fc.constantFrom({ refusal: 'none' }, { refusal: 'not_allowed' }),
+    fc.record({ count: fc.nat(99), payments: fc.array(waiting, { maxLength: 30 }) }),
+  ),
+  'payments.unmatched_one': fc.oneof(
+    fc.constant({ refusal: 'over' }),
+    fc
+      .tuple(waiting, fc.array(fc.record({ ref, left: amount }), { maxLength: 3 }))
+      .map(([it, likely]) => ({ ...it, likely })),
+  ),
+  'payments.name_due': fc.oneof(
+    fc.constant({ refusal: 'no_such_due' }),
+    fc.record({ ref, left: amount }),
+  ),
+  'payments.assign': decided('over', 'no_such_due', 'too_much'),
+  'payments.keep_credit': decided('over', 'no_such_due', 'too_much'),
+  'payments.split': decided('not_understood', 'over', 'no_such_due', 'too_much'),
+  'payments.mark_refund': fc.constantFrom({ refusal: 'over' }, {}),
+  'payments.by_receipt': fc.oneof(
+    fc.constantFrom({ refusal: 'unknown' }, { refusal: 'reversed' }),
+    fc.record({
+      id: name,
+      receipt: fc.constant('NLJ7RT61SV'),
+      amount,
+      at: fc.constant('2026-02-03T11:30:00Z'),
+      payer: name,
+      account: name,
+      state: fc.constantFrom('matched', 'unmatched'),
+      paid_for: ref,
+    }),
+  ),
+  'payments.reallocate': decided('unknown', 'over', 'spent', 'no_such_due', 'too_much'),
   'payments.payable': fc.oneof(
     fc.constantFrom({ refusal: 'nothing' }, { refusal: 'no_prompts' }),
     fc.record({

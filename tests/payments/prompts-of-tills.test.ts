@@ -35,7 +35,7 @@ test('a payment that was matched by its payer moves to the due of its prompt', a
   expect((await house.prompt()).state).toBe('paid');
   expect((await house.told()).map((row) => row.template)).toEqual([
     ...['payment_part', 'payment_part', 'paid_part'],
-    ...['payment_moved', 'payment_moved', 'paid_moved'],
+    ...['paid_moved', 'payment_moved', 'payment_moved'],
   ]);
   expect(await house.findings()).toEqual([]);
 });

@@ -162,7 +162,10 @@ test('a hashed number finds its customer, and a masked one finds nobody', async 
     '500.00 unmatched',
   ]);
   expect((await balancesOf(house.db, ['2040'])).get('2040')).toBe(50_000n);
-  expect(await outbox('payment_unmatched')).toHaveLength(2);
+  // Each admin is asked whose it is.
+  const questions = await house.db.selectFrom('questions').select(['ref', 'flow']).execute();
+  const question = { ref: 'UM2', flow: 'unmatched' };
+  expect(questions).toEqual([question, question]);
   expect((await outbox('payment_full'))[0]!.values).toMatchObject({
     customer: '+254700000004 (KAMAU)',
   });

@@ -23,7 +23,10 @@ test.each(Object.keys(actions).filter((name) => actions[name]!.refusals.includes
     } as const;
     const keyed = () => '';
     // Whatever any of them takes.
-    const input = { customer: 'CUST-001' };
+    const input = {
+      customer: 'CUST-001',
+      ...{ payment: '1', ref: 'CUST-001', typed: 'CUST-001', receipt: 'X', reason: 'X' },
+    };
     await inTransaction(house.db, (tx) =>
       expect(async () =>
         actions[name]!.run(tx, {
