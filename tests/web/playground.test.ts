@@ -40,8 +40,11 @@ afterAll(async () => {
 }, slow_ms);
 
 /** The playground, open and following; what the browser complains of is collected in `complaints`. */
-async function openPlayground(viewport: { width: number; height: number }) {
-  const page = await browser.newPage({ viewport, reducedMotion: 'reduce' });
+async function openPlayground(
+  viewport: { width: number; height: number },
+  colorScheme: 'light' | 'dark' = 'light',
+) {
+  const page = await browser.newPage({ viewport, colorScheme, reducedMotion: 'reduce' });
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {
@@ -73,6 +76,18 @@ async function screen(page: Page, ...words: string[]): Promise<void> {
 async function write(page: Page, text: string): Promise<void> {
   await page.getByTestId('chat-mine-input').fill(text);
   await page.getByTestId('chat-mine-send').click();
+}
+
+/** Asks in the chat to pay an invoice, by name where there are several. */
+async function askToPay(page: Page, invoice?: string): Promise<void> {
+  const choose = (text: string) =>
+    page.locator('[data-testid=chat-mine] [data-reply]').filter({ hasText: text }).click();
+  await write(page, 'pay');
+  if (invoice) {
+    await bubble(page, 'chat-mine', 'Pay which?');
+    await choose(invoice);
+  }
+  await choose('All, KES');
 }
 
 test.skipIf(without_chromium)(
@@ -114,6 +129,84 @@ test.skipIf(without_chromium)(
 );
 
 test.skipIf(without_chromium)(
+  'a prompt shows itself on the phone that is asked, and cancelled it is told kindly',
+  async () => {
+    const { page, complaints, at } = await openPlayground(phone, 'dark');
+    await at('nav-mine').click();
+    await askToPay(page, 'INV-20260203-0001');
+    await at('asked-you').click();
+    expect(await at('prompt-words').innerText()).toMatch(
+      /^Do you want to pay KES 4,500 to DUKA LA WANJIRU Account no. PAY-\w{7}\? Enter M-PESA PIN$/,
+    );
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(phone.width);
+    await page.screenshot({ path: 'artifacts/playground-prompt-phone.png' });
+
+    // It is Kamau's alone, and whoever is somebody else finds it.
+    await at('person-select').selectOption('254700000005');
+    await at('mpesa-prompt').waitFor({ state: 'hidden' });
+    await at('asked-other').filter({ hasText: 'M-Pesa asks Kamau' }).click();
+    expect(await at('person-select').inputValue()).toBe('254700000004');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await at('mpesa-prompt').waitFor({ state: 'hidden' });
+    await at('nav-mine').click();
+    await bubble(page, 'chat-mine', 'was cancelled on your phone. Nothing was taken.');
+    expect(await at('asked-you').isHidden()).toBe(true);
+
+    expect(complaints).toEqual([]);
+    await page.close();
+  },
+  slow_ms,
+);
+
+test.skipIf(without_chromium)(
+  'a prompt is paid with the PIN: both chats tell of it, and inside it is one story',
+  async () => {
+    const { page, complaints, at } = await openPlayground(laptop);
+    await askToPay(page, 'INV-20260210-0002');
+    await at('mpesa-prompt').waitFor();
+    await bubble(page, 'chat-mine', 'Check your phone', 'KES 1,500 for INV-20260210-0002');
+    await page.screenshot({ path: 'artifacts/playground-prompt.png' });
+    await at('prompt-pin').focus();
+    await page.keyboard.press('Enter');
+    const receipt = await at('mpesa-receipt').innerText();
+    await bubble(page, 'chat-owner', receipt, 'INV-20260210-0002', 'KES 1,500.00');
+    await bubble(page, 'chat-mine', receipt, 'fully paid');
+    await at('mpesa-prompt').waitFor({ state: 'hidden' });
+
+    const inside = page.locator(`[data-testid=live-item][data-receipt="${receipt}"]`);
+    const row = (kind: string, text: string) =>
+      inside.and(page.locator(`[data-kind=${kind}]`)).filter({ hasText: text });
+    await row('prompt', 'paid').filter({ hasText: 'KES 1,500 for INV-20260210-0002' }).waitFor();
+    await row('callback', 'Prompt paid: KES 1,500').waitFor();
+    await row('payment', 'matched').locator('summary').click();
+    await row('payment', 'the prompt that asked for it').waitFor();
+
+    expect(complaints).toEqual([]);
+    await page.close();
+  },
+  slow_ms,
+);
+
+test.skipIf(without_chromium)(
+  "a prompt is there also when M-Pesa's answer is lost on the way to Karani",
+  async () => {
+    const { page, complaints, at } = await openPlayground(laptop);
+    await at('trouble').click();
+    await at('fault-lost_response').check();
+    await askToPay(page);
+    await page.locator('[data-kind=prompt][data-state=unknown]').waitFor();
+    await at('prompt-wrong-pin').click();
+    await bubble(page, 'chat-mine', 'The M-Pesa PIN was not right. Nothing was taken.');
+    await at('fault-lost_response').uncheck();
+
+    expect(complaints).toEqual([]);
+    await page.close();
+  },
+  slow_ms,
+);
+
+test.skipIf(without_chromium)(
   'the balance is on WhatsApp and USSD, in English and in Swahili',
   async () => {
     const { page, complaints, at } = await openPlayground(laptop);
@@ -122,7 +215,7 @@ test.skipIf(without_chromium)(
       await at('ussd-dial').click();
     };
     await dial();
-    await screen(page, 'To pay: KES 6,000');
+    await screen(page, 'To pay: KES 4,500');
     await at('key-1').click();
     await at('ussd-send').click();
     await screen(page, 'INV-20260203-0001 KES 4,500');
@@ -136,9 +229,9 @@ test.skipIf(without_chromium)(
       .click();
     await bubble(page, 'chat-mine', 'tutatumia Kiswahili');
     await write(page, 'salio');
-    await bubble(page, 'chat-mine', 'Kiasi cha kulipa: KES 6,000');
+    await bubble(page, 'chat-mine', 'Kiasi cha kulipa: KES 4,500');
     await dial();
-    await screen(page, 'Kiasi cha kulipa: KES 6,000');
+    await screen(page, 'Kiasi cha kulipa: KES 4,500');
 
     expect(complaints).toEqual([]);
     await page.close();

@@ -10,6 +10,17 @@ import { decimalFromCents } from '../../base/money.ts';
  */
 export type Happening = { id: string; at: Date; receipt: string | null } & (
   | {
+      kind: 'prompt';
+      state: string;
+      /** Whose phone is asked. */
+      phone: string;
+      amount: string;
+      /** What it pays, and what the payer sees as the account. */
+      pays: string;
+      reference: string;
+      result_code: string | null;
+    }
+  | {
       kind: 'callback';
       source: string;
       state: string;
@@ -54,7 +65,10 @@ type Of<Kind extends Happening['kind']> = Extract<Happening, { kind: Kind }>;
 
 const newest_of_each = 40;
 const longest_body = 4_000;
-const order = ['callback', 'payment', 'ledger', 'message'] as const;
+// A confirmation has it as a field; a prompt's callback as one of a list of names and values.
+const receipt_of_body =
+  /"(?:TransID"|Name"\s*:\s*"MpesaReceiptNumber"\s*,\s*"Value")\s*:\s*"([A-Z0-9]{6,20})"/;
+const order = ['prompt', 'callback', 'payment', 'ledger', 'message'] as const;
 
 /**
  * The newest rows of each kind, oldest first. Read anew each time rather than from where the last
@@ -64,6 +78,7 @@ const order = ['callback', 'payment', 'ledger', 'message'] as const;
 export async function newestHappenings(db: Db): Promise<Happening[]> {
   // One after the other, so that the page never holds more than one connection.
   const all = [
+    ...(await prompts(db)),
     ...(await callbacks(db)),
     ...(await payments(db)),
     ...(await ledgerTransactions(db)),
@@ -72,6 +87,24 @@ export async function newestHappenings(db: Db): Promise<Happening[]> {
   return all.sort(
     (a, b) => a.at.getTime() - b.at.getTime() || order.indexOf(a.kind) - order.indexOf(b.kind),
   );
+}
+
+async function prompts(db: Db): Promise<Of<'prompt'>[]> {
+  const { rows } = await sql<
+    Omit<Of<'prompt'>, 'id' | 'kind' | 'amount'> & { id: bigint; amount_cents: bigint }
+  >`
+    select t.id, t.created_at as at, p.receipt, t.state, t.msisdn as phone, t.amount_cents,
+      t.due_reference as pays, t.reference, t.result_code
+    from (select * from prompts order by id desc limit ${newest_of_each}) t
+    left join payments p on p.id = t.payment_id
+    order by t.id
+  `.execute(db);
+  return rows.map(({ amount_cents, ...row }) => ({
+    ...row,
+    id: `prompt:${row.id}`,
+    kind: 'prompt',
+    amount: decimalFromCents(amount_cents),
+  }));
 }
 
 // Without word of how far each of our messages has come: six of them drown one payment.
@@ -94,8 +127,7 @@ async function callbacks(db: Db): Promise<Of<'callback'>[]> {
     ...chatIn(row.source, row.body),
     id: `callback:${row.id}`,
     kind: 'callback',
-    receipt:
-      /"(?:TransID|MpesaReceiptNumber)"\s*:\s*"([A-Z0-9]{6,20})"/.exec(row.body)?.[1] ?? null,
+    receipt: receipt_of_body.exec(row.body)?.[1] ?? null,
   }));
 }
 

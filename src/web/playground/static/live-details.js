@@ -9,6 +9,16 @@ import { exactMoney, exactTime, plain } from './words.js';
  */
 export function detailsOf(it) {
   switch (it.kind) {
+    case 'prompt':
+      return [
+        facts({
+          Amount: exactMoney(it.amount),
+          'To pay': it.pays,
+          'Shown as': it.reference,
+          'Result code': it.result_code,
+          Asked: exactTime(it.at),
+        }),
+      ];
     case 'callback':
       return [
         facts({
@@ -50,11 +60,13 @@ export function detailsOf(it) {
 
 /** @type {Record<string, string>} */
 const rules = {
+  prompt: 'the prompt that asked for it',
   reference: 'the account typed',
   customer: 'the customer named',
   single: "the payer's only open invoice",
   amount: 'the amount that fits',
   oldest: 'the earliest due date',
+  person: 'a person',
   unmatched: 'nothing: a person decides',
 };
 

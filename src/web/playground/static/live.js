@@ -7,7 +7,7 @@ import { exactTime, localPhone, plain, shortMoney } from './words.js';
 /** @typedef {any} Happening what GET /playground/events sends, see happenings.ts */
 
 const most_shown = 80;
-const rank = { callback: 0, payment: 1, ledger: 2, message: 3 };
+const rank = { prompt: 0, callback: 1, payment: 2, ledger: 3, message: 4 };
 
 /** The strip of what happens inside, newest first. */
 export function openLive() {
@@ -53,11 +53,8 @@ export function openLive() {
       class: `row${fresh ? ' fresh' : ''}`,
       'data-testid': 'live-item',
       'data-kind': it.kind,
-      'data-receipt': it.receipt ?? '',
-      'data-tag': it.receipt ? tagOf(it.receipt) : undefined,
     });
     fill(node, it);
-    node.hidden = only !== '' && it.receipt !== only;
     const next = shown.findIndex((one) => isAfter(it, one.it));
     const at = next < 0 ? shown.length : next;
     const below = shown[at]?.node ?? null;
@@ -74,6 +71,10 @@ export function openLive() {
     const focused = node.contains(document.activeElement) ? document.activeElement : null;
     const place = focused?.className;
     node.dataset.state = it.state ?? '';
+    // A prompt learns later which payment it has caused.
+    node.dataset.receipt = it.receipt ?? '';
+    if (it.receipt) node.dataset.tag = tagOf(it.receipt);
+    node.hidden = only !== '' && it.receipt !== only;
     const { title, what, state } = headline(it);
     const summary = el(
       'summary',
@@ -160,6 +161,12 @@ function isAfter(a, b) {
  */
 function headline(it) {
   switch (it.kind) {
+    case 'prompt':
+      return {
+        title: 'Prompt',
+        what: `${shortMoney(it.amount)} for ${it.pays} on ${localPhone(it.phone)}`,
+        state: it.state,
+      };
     case 'callback': {
       const state = it.state === 'failed' ? 'failed' : undefined;
       if (it.phone)
@@ -171,7 +178,7 @@ function headline(it) {
       if (it.source.startsWith('ussd')) return { title: 'USSD', what: 'A key was pressed', state };
       if (!/^(c2b|stk|b2c|b2b)/.test(it.source))
         return { title: 'Callback', what: plain(it.source), state };
-      return { title: 'M-Pesa callback', what: confirmed(it.body), state };
+      return { title: 'M-Pesa callback', what: saidIn(it.body), state };
     }
     case 'payment': {
       const pays = it.pays.map(
@@ -194,14 +201,19 @@ function headline(it) {
 }
 
 /**
- * What a confirmation says, as far as it can be read.
+ * What M-Pesa says, as far as it can be read.
  * @param {string} body
  */
-function confirmed(body) {
+function saidIn(body) {
   try {
-    const { TransAmount, BillRefNumber } = JSON.parse(body);
+    const { TransAmount, BillRefNumber, Body } = JSON.parse(body);
     if (TransAmount)
       return `${shortMoney(TransAmount)}${BillRefNumber ? ` for "${BillRefNumber}"` : ''}`;
+    const { ResultDesc, CallbackMetadata } = Body.stkCallback;
+    const amount = CallbackMetadata?.Item.find((/** @type {any} */ it) => it.Name === 'Amount');
+    return amount
+      ? `Prompt paid: ${shortMoney(amount.Value)}`
+      : `Prompt not paid: ${ResultDesc.replace(/\.$/, '')}`;
   } catch {
     // Shown as it came when it is opened.
   }

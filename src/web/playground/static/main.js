@@ -5,6 +5,8 @@ import { byId, el } from './dom.js';
 import { openGuide } from './guide.js';
 import { openLive } from './live.js';
 import { openMpesa } from './mpesa.js';
+import { openPrompts } from './prompt.js';
+import { openTrouble } from './trouble.js';
 import { openUssd } from './ussd.js';
 import { localPhone } from './words.js';
 
@@ -27,17 +29,9 @@ const guide = openGuide({
   inView: (whose) => !narrow.matches || document.body.dataset.tab === whose,
 });
 const live = openLive();
-const mpesa = openMpesa({
-  onPaid(receipt) {
-    guide.paid(receipt);
-    live.showAll();
-    for (const { whose, text } of early) guide.heard(whose, text);
-    early = [];
-    refreshChats();
-    // The callback is on its way: count it as lost only when it had the time to arrive.
-    setTimeout(() => void mpesa.countLost(), 1_500);
-  },
-});
+const trouble = openTrouble();
+const mpesa = openMpesa({ onPaid });
+const prompts = openPrompts({ onPaid, onChange: drawPeople });
 const ussd = openUssd({
   onAnswer(text) {
     if (/KES\s?\d/.test(text)) guide.balanceShown();
@@ -54,7 +48,7 @@ const texts = openChat('texts', {
 });
 const mine = openChat('mine', {
   by: 'whatsapp',
-  openers: ['balance', 'menu', 'kiswahili'],
+  openers: ['balance', 'pay', 'menu', 'kiswahili'],
   hello: () => `Write to the business as ${me?.name ?? 'somebody new'}.`,
   onMessages(fresh, first) {
     if (first) return;
@@ -87,7 +81,18 @@ function note(whose, text) {
   guide.heard(whose, text);
 }
 
-function refreshChats() {
+/** @param {string} receipt */
+function onPaid(receipt) {
+  guide.paid(receipt);
+  live.showAll();
+  for (const { whose, text } of early) guide.heard(whose, text);
+  early = [];
+  refreshPhones();
+  void trouble.countLost();
+}
+
+function refreshPhones() {
+  void prompts.refresh();
   void mine.refresh();
   void texts.refresh();
   void owner.refresh();
@@ -113,9 +118,15 @@ function drawPeople() {
   const wanted = me?.phone ?? people[0]?.phone ?? stranger.phone;
   const all = [...people, stranger];
   const select = byId('person');
-  const options = all.map((person) =>
-    el('option', { value: person.phone }, describe(person, person === stranger)),
-  );
+  const asked = new Set(prompts.phones());
+  const options = all.map((person) => {
+    const words = describe(person, person === stranger);
+    return el(
+      'option',
+      { value: person.phone },
+      asked.has(person.phone) && person.phone !== wanted ? `• ${words}` : words,
+    );
+  });
   const before = [...select.options].map((/** @type {any} */ o) => o.value + o.textContent).join();
   if (before !== options.map((o) => o.value + o.textContent).join())
     select.replaceChildren(...options);
@@ -141,9 +152,11 @@ function become(person) {
   byId('you-avatar').textContent = person.name?.[0] ?? '?';
   byId('mine-title').textContent = person.name ? name : 'A new phone';
   mpesa.show(person);
+  prompts.show(person.phone);
   ussd.show(person.phone);
   mine.show(person.phone);
   texts.show(person.phone);
+  drawAsked();
 }
 
 function drawOwners() {
@@ -181,6 +194,34 @@ function showOwner(admin) {
     );
   }
   owner.show(admin.phone);
+}
+
+// Phones that M-Pesa asks for a PIN: one's own where the prompt is not on the screen, and others'.
+
+function drawAsked() {
+  const asked = prompts.phones();
+  const others = people.filter((it) => it.phone !== me?.phone && asked.includes(it.phone));
+  const [first] = others;
+  byId('asked-you').hidden = !asked.includes(me?.phone ?? '');
+  byId('asked-other').hidden = first === undefined;
+  if (!first) return;
+  const more = others.length > 1 ? ` and ${others.length - 1} more` : '';
+  byId('asked-other-words').textContent = `${first.name ?? localPhone(first.phone)}${more}`;
+  byId('asked-other').dataset.phone = first.phone;
+}
+
+byId('asked-you').addEventListener('click', () => goToPrompt());
+byId('asked-other').addEventListener('click', () => {
+  const asked = people.find((it) => it.phone === byId('asked-other').dataset.phone);
+  if (!asked) return;
+  byId('person').value = asked.phone;
+  become(asked);
+  goToPrompt();
+});
+
+function goToPrompt() {
+  goTo('pay');
+  byId('pay-title').focus({ preventScroll: true });
 }
 
 byId('person').addEventListener('change', (/** @type {any} */ event) => {
@@ -299,6 +340,8 @@ function follow(happenings) {
     void texts.refresh();
   }
   if (phones.includes(owner.phone())) void owner.refresh();
+  if (happenings.some((it) => it.kind === 'prompt' || it.source === 'stk_callback'))
+    void prompts.refresh();
   if (happenings.some((it) => it.kind === 'payment' || it.kind === 'ledger')) void readPeople();
 }
 
@@ -315,7 +358,7 @@ function watch() {
   });
   source.addEventListener('snapshot', (event) => {
     live.tell(JSON.parse(event.data), false);
-    refreshChats();
+    refreshPhones();
   });
   source.addEventListener('news', (event) => {
     const news = JSON.parse(event.data);
@@ -326,11 +369,11 @@ function watch() {
 
 setInterval(() => {
   if (document.hidden) return;
-  refreshChats();
+  refreshPhones();
   if (!connected) void readPeople();
 }, slow_poll_ms);
 document.addEventListener('visibilitychange', () => {
-  if (!document.hidden) refreshChats();
+  if (!document.hidden) refreshPhones();
 });
 
 await readPeople();
