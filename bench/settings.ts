@@ -13,4 +13,9 @@ export const money_accounts = new Map([
 ]);
 
 /** How a busy business receives: the admins have a digest, and payers are thanked one by one. */
-export const busy: ReceiveSettings = { dues, money_accounts, digest_above_per_minute: 0 };
+export const busy: ReceiveSettings = {
+  dues,
+  money_accounts,
+  limits: { payment_cents: 25_000_000n, payer_day_cents: 50_000_000n },
+  digest_above_per_minute: 0,
+};

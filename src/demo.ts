@@ -53,6 +53,8 @@ export function demoConfig(hook_secret: string): Omit<Config, 'environment'> {
     sms: { username: 'demo', api_key: hook_secret, sender: 'DUKA' },
     channels: {},
     alerts: { digest_above_per_minute: 10 },
+    limits: { payment: 250_000, payer_day: 500_000 },
+    unknown_accounts: 'accept',
     trusted_proxies: [],
     allowed_sources: { daraja: [] },
   };

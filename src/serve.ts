@@ -29,7 +29,7 @@ import { type LinkedParts, startLinked } from './linked.ts';
 import { keepLinkedProcess, sayAlive } from './linked-process.ts';
 import { listen } from './listen.ts';
 import { buildServer } from './server.ts';
-import { readSettings, type Settings } from './settings.ts';
+import { limitsOf, readSettings, type Settings } from './settings.ts';
 import { openSimulator } from './simulator/simulator.ts';
 import { playgroundRoutes } from './web/playground/routes.ts';
 import { keptOff } from './trades.ts';
@@ -264,6 +264,7 @@ async function startTasks(
     receive: {
       dues,
       money_accounts: moneyAccounts(settings),
+      limits: limitsOf(settings),
       digest_above_per_minute: settings.alerts.digest_above_per_minute,
     },
     prompting: {

@@ -9,12 +9,14 @@ import { log, tally } from './base/log.ts';
 import { Late, within } from './base/late.ts';
 import { isOneOf } from './base/secrets.ts';
 import { isAmong, sourceAddress } from './base/source-address.ts';
+import { accepted_validation } from './daraja/payloads.ts';
 import { africasTalking } from './channels/ussd/africas-talking.ts';
 import { conversationHooks, ussdSorry } from './conversation/routes.ts';
 import type { House } from './conversation/house.ts';
 import { keeper } from './inbox/keep.ts';
 import { paymentHooks } from './payments/routes.ts';
-import type { Settings } from './settings.ts';
+import { dues } from './registry.ts';
+import { limitsOf, type Settings } from './settings.ts';
 import { linkedRoutes } from './web/linked/routes.ts';
 import { makeMetrics, type Metrics } from './web/metrics.ts';
 import { serviceRoutes } from './web/service-routes.ts';
@@ -38,7 +40,13 @@ export function buildServer(it: {
   app.use('/hooks/:secret/*', guarded(settings));
   app.use('/hooks/:secret/*', unhurried(pool));
   app.use('/hooks/:secret/*', limited());
-  app.route('/hooks/:secret', paymentHooks({ db, keep: keeper(pool, 'drain_payments'), sourceOf }));
+  const rules = {
+    dues,
+    limits: limitsOf(settings),
+    refuse_unknown_accounts: settings.unknown_accounts === 'refuse',
+  };
+  const keep = keeper(pool, 'drain_payments');
+  app.route('/hooks/:secret', paymentHooks({ db, keep, rules, sourceOf }));
   app.route(
     '/hooks/:secret',
     conversationHooks({
@@ -108,7 +116,7 @@ const longest_answer_ms = 5_000;
 // The gateway waits for ten seconds; after six the phone is told that the answer comes by SMS.
 const longest_ussd_ms = 9_000;
 
-// Needs neither its body nor the database, and never answers an error.
+// Never answers an error: what cannot be judged is accepted.
 const isValidation = (c: Context) => c.req.path.endsWith('/c2b/validation');
 
 // What cannot be answered soon is refused at once, before its body is read: so little memory is
@@ -117,7 +125,9 @@ const isValidation = (c: Context) => c.req.path.endsWith('/c2b/validation');
 function unhurried(pool: Pool): MiddlewareHandler {
   let bytes_under_way = 0;
   return async (c, next) => {
-    if (isValidation(c)) return next();
+    if (isValidation(c)) {
+      return pool.waitingCount > most_queued ? c.json(accepted_validation) : next();
+    }
     const bytes = longestBody(c);
     if (bytes_under_way + bytes > most_bytes_under_way || pool.waitingCount > most_queued) {
       throw new Busy();

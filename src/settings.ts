@@ -22,6 +22,14 @@ export interface Settings extends Omit<Config, 'environment'> {
   linked_url: string | undefined;
 }
 
+/** What the house takes, in cents. */
+export function limitsOf({ limits }: Settings) {
+  return {
+    payment_cents: BigInt(limits.payment) * 100n,
+    payer_day_cents: BigInt(limits.payer_day) * 100n,
+  };
+}
+
 /**
  * Reads the environment and the configuration file. Throws SetupError in lines that say what to do.
  */

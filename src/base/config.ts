@@ -105,6 +105,15 @@ const Config = z
     alerts: z
       .strictObject({ digest_above_per_minute: z.int().min(0).max(1000).default(10) })
       .default({ digest_above_per_minute: 10 }),
+    /** What one payment and one payer a day may bring, in shillings. */
+    limits: z
+      .strictObject({
+        payment: z.int().min(1).max(250_000).default(250_000),
+        payer_day: z.int().min(1).max(500_000).default(500_000),
+      })
+      .default({ payment: 250_000, payer_day: 500_000 }),
+    /** What M-Pesa is told, where it asks before a payment, of an account that names nothing. */
+    unknown_accounts: z.enum(['accept', 'refuse']).default('accept'),
     trusted_proxies: z.array(Network).default([]),
     allowed_sources: z
       .strictObject({ daraja: z.array(Network).default([]) })

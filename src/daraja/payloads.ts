@@ -9,6 +9,9 @@ import { shownLine } from '../base/text.ts';
 /** Daraja's yes to a callback. Said only once the callback is committed. */
 export const accepted = { ResultCode: 0, ResultDesc: 'Accepted' } as const;
 
+/** The same to a payment that is about to be made. */
+export const accepted_validation = { ResultCode: '0', ResultDesc: 'Accepted' } as const;
+
 const longest_text = 100;
 
 const shown = (text: string) => shownLine(text, longest_text);

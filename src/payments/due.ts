@@ -21,6 +21,8 @@ export interface Due extends Party {
 export interface Named extends Party {
   reference: string;
   due: { kind: string; id: bigint } | null;
+  /** Nothing can be paid on it any more, such as an invoice that was cancelled. */
+  closed?: boolean | undefined;
 }
 
 /** Part of a payment on its way to one due. */

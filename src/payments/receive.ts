@@ -4,6 +4,7 @@ import type { Dues } from './due.ts';
 import { endPaid } from './end-prompts.ts';
 import { followPrompts } from './follow-prompts.ts';
 import type { Hearing } from './hearing.ts';
+import { flagOverLimit, type Limits } from './limits.ts';
 import { recordPayments } from './record.ts';
 import { tellOfConflicts, tellOfPayments } from './tell.ts';
 
@@ -12,6 +13,7 @@ export interface ReceiveSettings {
   dues: readonly Dues[];
   /** Ledger account codes by shortcode: where each of ours keeps its money. */
   money_accounts: ReadonlyMap<string, string>;
+  limits: Limits;
   /** More payments a minute than this reach the admins as a digest. */
   digest_above_per_minute: number;
 }
@@ -26,11 +28,12 @@ export async function receivePayments(
   settings: ReceiveSettings,
   hearings: Hearing[],
 ): Promise<void> {
-  const { dues, money_accounts, digest_above_per_minute } = settings;
+  const { dues, limits, money_accounts, digest_above_per_minute } = settings;
   const { payments, repeats, conflicts } = await recordPayments(tx, hearings, money_accounts);
   await tellOfConflicts(tx, conflicts);
   if (payments.length > 0) {
-    const allocated = await allocatePayments(tx, dues, payments);
+    const flagged = await flagOverLimit(tx, payments, limits);
+    const allocated = await allocatePayments(tx, dues, flagged);
     const late = await endPaid(tx, allocated);
     await tellOfPayments(tx, allocated, { digest_above_per_minute, late });
   }

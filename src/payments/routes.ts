@@ -2,21 +2,29 @@ import { type Context, Hono } from 'hono';
 import { clock } from '../base/clock.ts';
 import { type Db, inTransaction, isAway } from '../base/db.ts';
 import { messageOf } from '../base/errors.ts';
+import { within } from '../base/late.ts';
 import { log } from '../base/log.ts';
-import { accepted } from '../daraja/payloads.ts';
+import { accepted, accepted_validation } from '../daraja/payloads.ts';
 import { type Keep, keepRejected } from '../inbox/keep.ts';
 import { tellAdmins } from '../people/tell-admins.ts';
 import { type Read, readConfirmation, readStkCallback } from './read-callback.ts';
+import { refusalOf, type Refused, type Rules } from './validate.ts';
 
 export interface PaymentDoors {
   db: Db;
   keep: Keep;
+  /** What a payment is refused for before it is made. */
+  rules: Rules;
   /** Where the request came from, and whether Daraja's calls may come from there. */
   sourceOf: (c: Context) => { from_ip: string | null; allowed: boolean };
 }
 
+// Of the eight seconds that M-Pesa waits.
+const longest_judging_ms = 3_000;
+const longest_validation_bytes = 16 * 1024;
+
 /** Daraja's callbacks about money in, under /hooks/{secret}. */
-export function paymentHooks({ db, keep, sourceOf }: PaymentDoors): Hono {
+export function paymentHooks({ db, keep, rules, sourceOf }: PaymentDoors): Hono {
   const routes = new Hono();
 
   // Keep the body as it came and say yes; understanding it is a job's work. A yes means: committed.
@@ -57,10 +65,25 @@ export function paymentHooks({ db, keep, sourceOf }: PaymentDoors): Hono {
   routes.post('/stk/:token', stk);
   routes.post('/stk', stk);
 
-  // Asked before a payment where Safaricom has switched that on. What cannot be judged is accepted,
-  // and nothing is judged yet: what breaks a rule is recorded and flagged when its confirmation
-  // comes.
-  routes.post('/c2b/validation', (c) => c.json({ ResultCode: '0', ResultDesc: 'Accepted' }));
+  // Asked before a payment where Safaricom has switched that on, and answered at once. What cannot
+  // be judged is accepted: what breaks a rule is recorded and flagged when its confirmation comes.
+  routes.post('/c2b/validation', async (c) => {
+    const code = await within(longest_judging_ms, judge(c)).catch((error: unknown) => {
+      log.warn({ error: messageOf(error) }, 'a payment could not be judged, and is accepted');
+      return undefined;
+    });
+    return c.json(
+      code === undefined ? accepted_validation : { ResultCode: code, ResultDesc: 'Rejected' },
+    );
+  });
+
+  async function judge(c: Context): Promise<Refused | undefined> {
+    // One that does not say how long it is, or is long, is none of M-Pesa's.
+    const length = Number(c.req.header('content-length') ?? Infinity);
+    if (length > longest_validation_bytes) return undefined;
+    const read = readConfirmation(Buffer.from(await c.req.arrayBuffer()));
+    return 'fault' in read ? undefined : refusalOf(db, rules, read.value);
+  }
 
   return routes;
 }

@@ -31,6 +31,7 @@ const One = z.object({
   at: z.string(),
   // Where it was paid to, when that is none of ours.
   shortcode: z.string().optional(),
+  over_limit: z.boolean(),
 });
 
 const Likely = z.object({ ref: z.string(), left: Money });
@@ -197,6 +198,7 @@ function inWords(it: Unmatched) {
     account: it.account_typed || '-',
     at: it.paid_at.toISOString(),
     ...(it.flag === 'unknown_shortcode' ? { shortcode: it.shortcode } : {}),
+    over_limit: it.flag === 'over_limit' || it.flag === 'over_day_limit',
   };
 }
 

@@ -67,7 +67,7 @@ export function invoices(count: number) {
 function unmatched(id: string) {
   return {
     ...{ id, ref: `UM${id}`, receipt: 'NLJ7RT61SV', left: '1500.00', account: 'JOHN SHOP' },
-    ...{ payer: 'WANJIKŨ “SHOP” KAMAU NJOROGE 😀', at: '2026-02-03T11:30:00Z' },
+    ...{ payer: 'WANJIKŨ “SHOP” KAMAU NJOROGE 😀', at: '2026-02-03T11:30:00Z', over_limit: false },
   };
 }
 

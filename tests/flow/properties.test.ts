@@ -50,9 +50,10 @@ const waiting = fc.record(
     payer: name,
     account: name,
     at: fc.constant('2026-02-03T11:30:00Z'),
+    over_limit: fc.boolean(),
     shortcode: fc.constant('700700'),
   },
-  { requiredKeys: ['id', 'ref', 'receipt', 'left', 'payer', 'account', 'at'] },
+  { requiredKeys: ['id', 'ref', 'receipt', 'left', 'payer', 'account', 'at', 'over_limit'] },
 );
 const decided = (...refusals: string[]) =>
   fc.oneof(

@@ -18,7 +18,7 @@ import { actions, checks, dues, trades } from '../../src/registry.ts';
 import { flows_folder } from '../../src/serve.ts';
 import { listen } from '../../src/listen.ts';
 import { buildServer } from '../../src/server.ts';
-import type { Settings } from '../../src/settings.ts';
+import { limitsOf, type Settings } from '../../src/settings.ts';
 import { keptOff } from '../../src/trades.ts';
 import { money_accounts } from './confirmation.ts';
 import { freshDatabase } from './database.ts';
@@ -100,6 +100,7 @@ export async function openHouse(
   const receive: ReceiveSettings = {
     dues,
     money_accounts,
+    limits: limitsOf(settings),
     digest_above_per_minute: settings.alerts.digest_above_per_minute,
   };
   return {

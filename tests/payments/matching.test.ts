@@ -86,21 +86,30 @@ async function receive(it: Case) {
       .returning('id')
       .executeTakeFirstOrThrow();
     const payer = payerFrom(it.phone);
-    await receivePayments(tx, { dues, money_accounts, digest_above_per_minute: 10 }, [
+    await receivePayments(
+      tx,
       {
-        inbox_id: inbox_id.id,
-        source: 'c2b',
-        shortcode: '600000',
-        receipt: `TKL${String(it.id).padStart(7, '0')}`,
-        amount_cents: centsFromDecimal(it.amount)!,
-        paid_at: new Date('2026-03-20T09:00:00Z'),
-        account_typed: it.account.trim(),
-        payer_msisdn: payer.msisdn ?? null,
-        payer_hash: payer.hash ?? null,
-        payer_masked: payer.masked ?? null,
-        payer_name: null,
+        dues,
+        money_accounts,
+        limits: { payment_cents: 25_000_000n, payer_day_cents: 50_000_000n },
+        digest_above_per_minute: 10,
       },
-    ]);
+      [
+        {
+          inbox_id: inbox_id.id,
+          source: 'c2b',
+          shortcode: '600000',
+          receipt: `TKL${String(it.id).padStart(7, '0')}`,
+          amount_cents: centsFromDecimal(it.amount)!,
+          paid_at: new Date('2026-03-20T09:00:00Z'),
+          account_typed: it.account.trim(),
+          payer_msisdn: payer.msisdn ?? null,
+          payer_hash: payer.hash ?? null,
+          payer_masked: payer.masked ?? null,
+          payer_name: null,
+        },
+      ],
+    );
     const payment = await tx.selectFrom('payments').selectAll().executeTakeFirstOrThrow();
     const allocations = await tx.selectFrom('allocations').selectAll().orderBy('id').execute();
     result = {
