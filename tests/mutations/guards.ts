@@ -6,6 +6,7 @@ import { ledger } from './guards/ledger.ts';
 import { linked } from './guards/linked.ts';
 import { messages } from './guards/messages.ts';
 import { payments } from './guards/payments.ts';
+import { prompts } from './guards/prompts.ts';
 import { proofs } from './guards/proofs.ts';
 import { turns } from './guards/turns.ts';
 
@@ -16,6 +17,7 @@ export const guards: readonly Guard[] = [
   ...doors,
   ...inbox,
   ...payments,
+  ...prompts,
   ...ledger,
   ...proofs,
   ...messages,

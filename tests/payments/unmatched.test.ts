@@ -3,7 +3,7 @@ import { inTransaction } from '../../src/base/db.ts';
 import { askQuestions } from '../../src/conversation/questions.ts';
 import { addCustomer } from '../../src/customers/add.ts';
 import { issueInvoice } from '../../src/invoices/issue.ts';
-import { reallocatePayment } from '../../src/payments/assign.ts';
+import { assignPayment, reallocatePayment } from '../../src/payments/assign.ts';
 import { reprocessPayments } from '../../src/payments/reprocess.ts';
 import { reversedAtMpesa } from '../../src/payments/reverse.ts';
 import { enrol } from '../../src/people/enrol.ts';
@@ -242,5 +242,13 @@ test('an unmatched payment that M-Pesa takes back waits no more', async () => {
   await reverse('NLJ7RT61SV');
   expect(await says(wanjiru, 'UM1 1')).toMatch(/^UM1 /);
   expect(await says(wanjiru, 'unmatched')).toMatch(/^No payment waits/);
+  const assign = inTransaction(house.db, (tx) =>
+    assignPayment(tx, house.receive.dues, {
+      payment_id: 1n,
+      targets: [{ reference: 'CUST-002' }],
+      by: 1n,
+    }),
+  );
+  await expect(assign).rejects.toMatchObject({ code: 'over' });
   expect(await house.findings()).toEqual([]);
 });
