@@ -52,6 +52,20 @@ export function invalid(errorCode: string, errorMessage: string): DarajaError {
   return { status: 400, errorCode, errorMessage };
 }
 
+/** More was asked than it takes at once; nothing was done. */
+export const too_fast: DarajaError = {
+  status: 500,
+  errorCode: '500.003.02',
+  errorMessage: 'Spike arrest violation. Allowed rate : MessageRate',
+};
+
+/** It is done, and whoever asked does not hear so. */
+export function loseAnswer(c: Context): Response {
+  const { outgoing } = (c.env ?? {}) as { outgoing?: { destroy: () => void } };
+  outgoing?.destroy();
+  return c.json({ requestId: newRequestId() }, 504);
+}
+
 export function refuse(c: Context, { status, ...error }: DarajaError): Response {
   return c.json({ requestId: newRequestId(), ...error }, status);
 }

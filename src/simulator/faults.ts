@@ -20,9 +20,9 @@ export const Faults = z.strictObject(
     delay_ms: z.int().min(0).max(60_000).default(0),
     /** Such a callback waits until the next one has been sent, for ten seconds at most. */
     reorder: Probability,
-    /** A request for a prompt is done, and its answer never arrives. */
+    /** A request (for a prompt, or about payments) is done, and its answer never arrives. */
     lost_response: Probability,
-    /** A request for a prompt is refused as too many at once, and not done. */
+    /** Such a request is refused as too many at once, and not done. */
     refuse: Probability,
     seed: z.union([z.int(), z.string().max(100)]).default(0),
   },
@@ -42,7 +42,7 @@ export const no_faults: Faults = {
 
 /** The n-th callback or request of its kind since the faults were set. */
 export interface Roll {
-  kind: 'payment' | 'message' | 'prompt' | 'request';
+  kind: 'payment' | 'message' | 'prompt' | 'request' | 'query' | 'result';
   n: number;
 }
 

@@ -7,8 +7,10 @@ import { controlRoutes } from './controls.ts';
 import { darajaRoutes } from './daraja.ts';
 import { openMpesa } from './mpesa.ts';
 import { openPrompts } from './prompts.ts';
+import { pullRoutes } from './pull.ts';
 import { openSender } from './sender.ts';
 import { openSms, smsRoutes } from './sms.ts';
+import { statusRoutes } from './status.ts';
 import { stkRoutes } from './stk.ts';
 import { openTokens } from './tokens.ts';
 import { openTruth } from './truth.ts';
@@ -56,6 +58,8 @@ export async function openSimulator(options: SimulatorOptions): Promise<Simulato
     })
     .route('/', darajaRoutes(truth, mpesa, tokens))
     .route('/', stkRoutes(truth, prompts, tokens))
+    .route('/', pullRoutes(truth, tokens))
+    .route('/', statusRoutes(truth, { tokens, callbacks }))
     .route('/', controlRoutes(truth, { mpesa, prompts }))
     .route('/', whatsAppRoutes(truth, whatsapp, access))
     .route('/', smsRoutes(truth, sms))

@@ -1,7 +1,15 @@
-import { type Context, Hono } from 'hono';
+import { Hono } from 'hono';
 import { z } from 'zod';
 import { centsFromDecimal } from '../base/money.ts';
-import { Address, invalid, newRequestId, readCall, refuse, Shortcode } from './daraja-call.ts';
+import {
+  Address,
+  invalid,
+  loseAnswer,
+  readCall,
+  refuse,
+  Shortcode,
+  too_fast,
+} from './daraja-call.ts';
 import { type Roll, strikes } from './faults.ts';
 import { least_cents } from './mpesa.ts';
 import type { Prompts } from './prompts.ts';
@@ -54,10 +62,7 @@ export function stkRoutes(truth: Truth, prompts: Prompts, tokens: Tokens): Hono 
     const roll: Roll = { kind: 'request', n: truth.state.rolled.request };
     const { faults } = truth.state;
     await truth.record({ kind: 'requested' });
-    if (strikes(faults, 'refuse', roll)) {
-      const errorMessage = 'Spike arrest violation. Allowed rate : MessageRate';
-      return refuse(c, { status: 500, errorCode: '500.003.02', errorMessage });
-    }
+    if (strikes(faults, 'refuse', roll)) return refuse(c, too_fast);
     const prompt = await prompts.ask({
       phone: body.PhoneNumber,
       amount_cents: body.Amount,
@@ -116,11 +121,4 @@ function isPassword(it: { BusinessShortCode: string; Password: string; Timestamp
 // One code for much that goes wrong; only the words differ.
 function failed(errorMessage: string) {
   return { ...invalid('500.001.1001', errorMessage), status: 500 as const };
-}
-
-// It is done, and whoever asked does not hear so.
-function loseAnswer(c: Context): Response {
-  const { outgoing } = (c.env ?? {}) as { outgoing?: { destroy: () => void } };
-  outgoing?.destroy();
-  return c.json({ requestId: newRequestId() }, 504);
 }

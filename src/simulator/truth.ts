@@ -95,15 +95,24 @@ export interface ChatMessage {
 /** How many of each kind have been rolled for since the faults were set. */
 type Rolled = Record<Roll['kind'], number>;
 
-export const none_rolled: Rolled = { payment: 0, message: 0, prompt: 0, request: 0 };
+export const none_rolled: Rolled = {
+  payment: 0,
+  message: 0,
+  prompt: 0,
+  request: 0,
+  query: 0,
+  result: 0,
+};
 
 export type Event =
   | { kind: 'sequence'; number: number }
   | { kind: 'registered'; registration: Registration }
+  | { kind: 'pull_registered'; shortcode: string }
   /** With the prompt that it answers, so that neither is ever on file without the other. */
   | { kind: 'paid'; transaction: MpesaTransaction; prompt_id?: string | undefined }
   | { kind: 'delivered'; receipt: string }
   | { kind: 'requested' }
+  | { kind: 'rolled'; of: 'query' | 'result' }
   | { kind: 'prompted'; prompt: Prompt }
   | { kind: 'prompt_ended'; id: string; ended: PromptEnd }
   | { kind: 'written'; message: ChatMessage }
@@ -120,6 +129,8 @@ export interface State {
   /** By receipt, oldest first. */
   transactions: Map<string, MpesaTransaction>;
   registrations: Map<string, Registration>;
+  /** Shortcodes that may ask for what they were paid (Pull Transactions). */
+  pulls: Set<string>;
   /** By id, oldest first. */
   prompts: Map<string, Prompt>;
   balances: Map<string, bigint>;
@@ -168,6 +179,7 @@ export async function openTruth(data_dir: string): Promise<Truth> {
   const state: State = {
     ...empty(),
     registrations: new Map(),
+    pulls: new Set(),
     age: 0,
     number: clock.now().getTime(),
   };
@@ -199,7 +211,7 @@ export async function openTruth(data_dir: string): Promise<Truth> {
   };
 }
 
-function empty(): Omit<State, 'registrations' | 'age' | 'number'> {
+function empty(): Omit<State, 'registrations' | 'pulls' | 'age' | 'number'> {
   return {
     transactions: new Map(),
     prompts: new Map(),
@@ -221,6 +233,9 @@ function change(state: State, event: Event): void {
     case 'registered':
       state.registrations.set(event.registration.shortcode, event.registration);
       break;
+    case 'pull_registered':
+      state.pulls.add(event.shortcode);
+      break;
     case 'paid':
       move(state, event.transaction);
       if (event.prompt_id !== undefined) {
@@ -235,6 +250,9 @@ function change(state: State, event: Event): void {
     }
     case 'requested':
       state.rolled.request += 1;
+      break;
+    case 'rolled':
+      state.rolled[event.of] += 1;
       break;
     case 'prompted':
       state.prompts.set(event.prompt.id, event.prompt);
@@ -316,6 +334,7 @@ function eventsOf(state: State): Event[] {
       kind: 'registered' as const,
       registration: it,
     })),
+    ...[...state.pulls].map((shortcode) => ({ kind: 'pull_registered' as const, shortcode })),
     ...[...state.transactions.values()].map((it) => ({ kind: 'paid' as const, transaction: it })),
     ...[...state.prompts.values()].map((it) => ({ kind: 'prompted' as const, prompt: it })),
     ...messages.map((it) => ({ kind: 'written' as const, message: it })),
