@@ -1,5 +1,6 @@
 import type { ParseArgsConfig } from 'node:util';
 import { sql } from 'kysely';
+import type { Pool } from 'pg';
 import { readConfig } from './base/config.ts';
 import { type Db, inTransaction, openDatabase } from './base/db.ts';
 import { runningPostgresUrl, startPostgres } from './base/embedded-postgres.ts';
@@ -18,6 +19,7 @@ import {
 import { type Finding, verify } from './ledger/verify.ts';
 import { truthCheck } from './mpesa-truth.ts';
 import { sharedTokens } from './daraja-tokens.ts';
+import { recoveryCommands } from './recovery-commands.ts';
 import { registerShortcodes } from './register-shortcodes.ts';
 import { checks, running_checks, trades } from './registry.ts';
 import { serve, server_roles, type ServerRole } from './serve.ts';
@@ -165,6 +167,7 @@ export const commands: readonly Command[] = [
     summary: 'The texts that Meta has to approve, as JSON.',
     run: printTemplates,
   },
+  ...recoveryCommands(withDatabase),
 ];
 
 function ownUrl({ HOST = '127.0.0.1', PORT = '3000' }: NodeJS.ProcessEnv): string {
@@ -201,7 +204,7 @@ async function runSimulator(values: Values): Promise<void> {
 }
 
 async function withDatabase(
-  work: (db: Db, settings: Settings) => Promise<ExitCode | void>,
+  work: (db: Db, settings: Settings, pool: Pool) => Promise<ExitCode | void>,
   to_migrate = false,
 ): Promise<ExitCode | void> {
   const settings = readSettings(process.env);
@@ -216,7 +219,7 @@ async function withDatabase(
       await migrate(pool, settings.environment);
       await migrateJobs(url);
     }
-    return await work(db, settings);
+    return await work(db, settings, pool);
   } finally {
     await db.destroy();
     await own?.stop();
@@ -345,7 +348,7 @@ async function showInbox(db: Db, id: bigint, as_json: boolean): Promise<ExitCode
 
 /** Who works through what came from there. */
 function taskFor(source: string) {
-  if (source.startsWith('c2b')) return 'drain_payments';
+  if (/^(?:c2b|stk|pull|status)_/.test(source)) return 'drain_payments';
   return ['whatsapp', 'whatsapp_linked', 'sms'].includes(source) ? 'take_turns' : 'take_reports';
 }
 

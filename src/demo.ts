@@ -28,6 +28,8 @@ export function demoConfig(hook_secret: string): Omit<Config, 'environment'> {
     consumer_key: 'demo',
     consumer_secret: 'demo',
     passkey: 'demo',
+    pull: { nominated_number: '254700000001' },
+    initiator: { name: 'demo', credential: btoa('demo') },
   } as const;
   return {
     business: { name: 'Duka la Wanjiru', help_number: '254700000001' },

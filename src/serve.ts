@@ -28,6 +28,8 @@ import { actions, dues, trades } from './registry.ts';
 import { type LinkedParts, startLinked } from './linked.ts';
 import { keepLinkedProcess, sayAlive } from './linked-process.ts';
 import { listen } from './listen.ts';
+import { keeper } from './inbox/keep.ts';
+import { pullEvery, pullShortcodes, registerPulls, statusInitiators } from './recovery.ts';
 import { buildServer } from './server.ts';
 import { limitsOf, readSettings, type Settings } from './settings.ts';
 import { openSimulator } from './simulator/simulator.ts';
@@ -189,7 +191,7 @@ async function checkDatabase(db: Db, url: string): Promise<void> {
 }
 
 /** Where each of our shortcodes keeps its money, as ledger account codes. */
-function moneyAccounts(settings: Settings): Map<string, string> {
+export function moneyAccounts(settings: Settings): Map<string, string> {
   const accounts = new Map(
     settings.shortcodes.map((s) => [s.number, moneyAccount(s.number, s.kind)] as const),
   );
@@ -253,8 +255,10 @@ async function startTasks(
   { hosts, public_url }: Reach,
   stops: Stops,
 ): Promise<void> {
-  const { db } = database;
+  const { db, pool } = database;
   const demo = settings.environment === 'demo';
+  const tokens = sharedTokens(db, settings.secret);
+  const hooks_url = `${public_url}/hooks/${settings.hooks.daraja[0]}`;
   const number = settings.whatsapp && { ...settings.whatsapp, base_url: hosts.whatsapp };
   const account = settings.sms && { ...settings.sms, base_url: hosts.at };
   const tasks = await startWorker({
@@ -268,9 +272,20 @@ async function startTasks(
       digest_above_per_minute: settings.alerts.digest_above_per_minute,
     },
     prompting: {
-      tokens: sharedTokens(db, settings.secret),
+      tokens,
       shortcodes: stkShortcodes(settings, hosts),
-      callback_url: `${public_url}/hooks/${settings.hooks.daraja[0]}/stk`,
+      callback_url: `${hooks_url}/stk`,
+    },
+    pulling: {
+      tokens,
+      shortcodes: pullShortcodes(settings, hosts.daraja),
+      keep: keeper(pool, 'drain_payments'),
+      every_s: pullEvery(settings),
+    },
+    asking: {
+      tokens,
+      initiators: statusInitiators(settings, hosts.daraja),
+      answer_url: `${hooks_url}/status`,
     },
     messages: await loadMessages(flows_folder),
     whatsapp:
@@ -310,11 +325,9 @@ async function registerDemo(
 ): Promise<void> {
   const tokens = sharedTokens(db, settings.secret);
   const register = async () => {
-    const results = await registerShortcodes(settings, {
-      tokens,
-      daraja_url: daraja,
-      public_url,
-    });
+    const to = { tokens, daraja_url: daraja, public_url };
+    const results = await registerShortcodes(settings, to);
+    await registerPulls(settings, to);
     const refused = results.find((it) => it.refused !== undefined);
     if (!refused) clearInterval(again);
     return refused;

@@ -77,6 +77,7 @@ export function buildServer(it: {
 const callers = new Map<string, keyof Settings['hooks']>([
   ['c2b', 'daraja'],
   ['stk', 'daraja'],
+  ['status', 'daraja'],
   ['whatsapp', 'whatsapp'],
   ['ussd', 'ussd'],
   ['sms', 'sms'],

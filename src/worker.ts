@@ -10,10 +10,14 @@ import { takeTurns } from './conversation/whatsapp.ts';
 import type { Messages } from './flow/messages.ts';
 import { copyUndelivered, giveUpUnsent } from './outbox/delivery.ts';
 import { endLostSms } from './outbox/take.ts';
+import { type Asking, askStatuses } from './payments/ask-status.ts';
 import { drainPayments, sendDigest } from './payments/jobs.ts';
 import { lookUpPrompts } from './payments/look-up-prompts.ts';
+import { drainPulled } from './payments/pulled.ts';
+import { type Pulling, pullPayments, wantAllPulls } from './payments/pull.ts';
 import type { ReceiveSettings } from './payments/receive.ts';
 import { type Prompting, sendPrompts } from './payments/send-prompts.ts';
+import { drainStatusResults } from './payments/status-results.ts';
 import { drainStkCallbacks } from './payments/stk-callbacks.ts';
 import { checks } from './registry.ts';
 import { checkBooks } from './reports/check-books.ts';
@@ -23,6 +27,8 @@ export interface WorkerParts {
   database_url: string;
   receive: ReceiveSettings;
   prompting: Prompting;
+  pulling: Pulling;
+  asking: Asking;
   house: House;
   messages: Messages;
   /** Where there is a number on Meta's Cloud API. */
@@ -32,14 +38,20 @@ export interface WorkerParts {
 
 /** Starts the background tasks: the whole list of what runs when nobody asks. */
 export async function startWorker(it: WorkerParts): Promise<Tasks> {
+  // Whatever came while nobody was there.
+  await wantAllPulls(it.db, it.pulling.shortcodes.keys());
   return runTasks(it.database_url, {
     drain_payments: (more) =>
       Promise.all([
         drainPayments(it.db, it.receive, more),
         drainStkCallbacks(it.db, it.receive, more),
+        drainPulled(it.db, it.receive, more),
+        drainStatusResults(it.db, it.receive, more),
       ]),
     send_prompts: (more) => sendPrompts(it.db, it.prompting, more),
     look_up_prompts: (more) => lookUpPrompts(it.db, it.prompting, more),
+    pull_payments: (more) => pullPayments(it.db, it.pulling, more),
+    ask_status: (more) => askStatuses(it.db, it.asking, more),
     take_turns: (more) =>
       Promise.all([takeTurns(it.db, it.house, more), takeSms(it.db, it.house, more)]),
     take_reports: async (more) => {

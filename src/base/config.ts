@@ -56,6 +56,19 @@ const Shortcode = z.strictObject({
   consumer_secret: z.string().min(1),
   /** For asking phones for payments (STK push); without it none is asked. */
   passkey: z.string().min(1).optional(),
+  /**
+   * Its payments are asked for too (Pull Transactions): with the number that M-Pesa has as the
+   * shortcode's own, it can be registered for that; `true` where it is already.
+   */
+  pull: z.union([z.literal(true), z.strictObject({ nominated_number: Msisdn })]).optional(),
+  /** Who asks about its payments (Transaction Status); without it nobody does. */
+  initiator: z
+    .strictObject({
+      name: z.string().min(1),
+      /** The SecurityCredential: base64, as M-Pesa's portal gives it. */
+      credential: z.string().min(1),
+    })
+    .optional(),
 });
 
 const Config = z

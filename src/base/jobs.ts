@@ -13,6 +13,8 @@ export type Task =
   | 'drain_payments'
   | 'send_prompts'
   | 'look_up_prompts'
+  | 'pull_payments'
+  | 'ask_status'
   | 'take_turns'
   | 'take_reports'
   | 'ask_questions'

@@ -220,6 +220,31 @@ export interface Schema {
     sent_at: Date | null;
     ended_at: Date | null;
   };
+  pulls: {
+    shortcode: string;
+    due_at: At;
+    wanted_from: Date | null;
+    complete_to: Date | null;
+    lease_until: Date | null;
+    fence: Generated<bigint>;
+    failures: Generated<number>;
+    error: string | null;
+    nairobi_times: Generated<boolean>;
+  };
+  status_questions: {
+    id: GeneratedAlways<bigint>;
+    payment_id: bigint;
+    shortcode: string;
+    n: number;
+    token: string;
+    ask_at: At;
+    asked_at: Date | null;
+    asked_as: string | null;
+    error: string | null;
+    answered_at: Date | null;
+    result_code: string | null;
+    verdict: StatusVerdict | null;
+  };
   daraja_tokens: {
     app: string;
     token: Buffer | null;
@@ -324,6 +349,9 @@ export type MatchRule =
   | 'oldest'
   | 'person'
   | 'unmatched';
+
+/** What M-Pesa's answer about a payment means for it; see payments/status-results.ts. */
+export type StatusVerdict = 'verified' | 'contradicted' | 'reversed' | 'refused' | 'unclear';
 
 /** How far a prompt has come; see migrations/0015_prompts.sql. */
 export type PromptState =

@@ -17,19 +17,19 @@ const longest_text = 100;
 const shown = (text: string) => shownLine(text, longest_text);
 
 /** Text that may come as a number, null, "" or not at all; as text without what cannot be shown. */
-const LooseText = z
+export const LooseText = z
   .union([z.string(), z.number(), z.null()])
   .optional()
   .transform((given) => shown(String(given ?? '')));
 
-const Receipt = z
+export const Receipt = z
   .string()
   .transform((text) => text.trim())
   // Before capitals: they would turn other alphabets' letters into Latin ones.
   .refine((text) => /^[A-Za-z0-9]{6,20}$/.test(text), 'expected a receipt such as TKL4A1B2C3')
   .transform((receipt) => receipt.toUpperCase());
 
-const AmountCents = z.union([z.string(), z.number()]).transform((given, context) => {
+export const AmountCents = z.union([z.string(), z.number()]).transform((given, context) => {
   const cents = centsFromDecimal(String(given).trim());
   if (cents !== undefined && cents > 0n) return cents;
   context.addIssue({ code: 'custom', message: 'expected shillings above 0, such as "500.00"' });
@@ -103,7 +103,7 @@ const Item = z.object({
   Value: z.union([z.string(), z.number(), z.null()]).optional(),
 });
 
-const Code = z.union([z.string(), z.number()]).transform((given) => String(given).trim());
+export const Code = z.union([z.string(), z.number()]).transform((given) => String(given).trim());
 
 const Paid = z
   .object({

@@ -45,7 +45,7 @@ export const paymentChecks: readonly Check[] = [
     sql`
       select 'inbox ' || i.id || ' is ' || i.state as found
       from inbox i left join hearings h on h.inbox_id = i.id
-      where i.source = 'c2b_confirmation' and i.state <> 'new' and h.inbox_id is null
+      where i.source in ('c2b_confirmation', 'pull_transaction') and i.state <> 'new' and h.inbox_id is null
       limit 20`,
   ),
   finding(

@@ -2,12 +2,12 @@ import { sql } from 'kysely';
 import { type Db, inTransaction, type Tx } from '../base/db.ts';
 import { messageOf } from '../base/errors.ts';
 import { log } from '../base/log.ts';
-import { decimalFromCents } from '../base/money.ts';
 import { queryStk } from '../daraja/stk.ts';
-import { tellAdmins } from '../people/tell-admins.ts';
 import { failPrompts, sayChecking } from './end-prompts.ts';
 import type { Prompt } from './prompt.ts';
+import { wantPull } from './pull.ts';
 import type { Prompting } from './send-prompts.ts';
+import { type Contradicted, tellContradicted } from './tell.ts';
 
 type Looked = Awaited<ReturnType<typeof queryStk>> | 'no_answer';
 
@@ -69,6 +69,7 @@ async function record(tx: Tx, prompt: Prompt, looked: Looked): Promise<void> {
     await sql`
       update prompts set state = 'confirmed', look_at = null where id = ${id} and state = 'sent'
     `.execute(tx);
+    await wantPull(tx, [id]);
     return sayChecking(tx, [id]);
   }
   const given_up = looked === 'not_there' ? looks >= not_there_after : looks >= most_looks;
@@ -105,16 +106,9 @@ async function recordProof(tx: Tx, prompt: Prompt, looked: Looked): Promise<void
 }
 
 async function tellDenied(tx: Tx, prompt_id: bigint): Promise<void> {
-  const { rows } = await sql<{ receipt: string; amount_cents: bigint }>`
-    select p.receipt, p.amount_cents from payments p join prompts t on t.payment_id = p.id
+  const { rows } = await sql<Contradicted>`
+    select p.id, p.receipt, p.amount_cents from payments p join prompts t on t.payment_id = p.id
     where t.id = ${prompt_id}
   `.execute(tx);
-  const [payment] = rows;
-  if (!payment) return;
-  const { receipt, amount_cents } = payment;
-  await tellAdmins(tx, {
-    key: `prompt:${prompt_id}:contradicted`,
-    template: 'prompt_contradicted',
-    values: { receipt, amount: decimalFromCents(amount_cents) },
-  });
+  await tellContradicted(tx, rows);
 }

@@ -1,5 +1,6 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { C2bConfirmation, StkCallback } from '../daraja/payloads.ts';
+import { StatusResult } from '../daraja/status-payloads.ts';
 
 /** A callback as it was read, and the text that is kept; or in a few words why it is none. */
 export type Read<T> = { body: string; value: T } | { fault: string };
@@ -12,6 +13,26 @@ export function readConfirmation(bytes: Uint8Array): Read<C2bConfirmation> {
 /** Reads what became of a prompt from the bytes that came. */
 export function readStkCallback(bytes: Uint8Array): Read<StkCallback> {
   return read(bytes, StkCallback, 'an STK callback');
+}
+
+/** Reads what M-Pesa knows of a payment from the bytes that came. */
+export function readStatusResult(bytes: Uint8Array): Read<StatusResult> {
+  return read(bytes, StatusResult, 'a status result');
+}
+
+/**
+ * Reads that M-Pesa gave a question up: nothing that anybody goes by. It may be our own request,
+ * and what it carries to prove who asked is in what is kept no more.
+ */
+export function readTimeout(bytes: Uint8Array): Read<object> {
+  return read(bytes, z.looseObject({}), 'a JSON object');
+}
+
+/** The same bytes without the credential of who asked. */
+export function withoutCredential(bytes: Buffer): Buffer {
+  const text = bytes.toString('latin1');
+  const cut = text.replace(/("SecurityCredential"\s*:\s*")[^"]*/gi, '$1[cut]');
+  return cut === text ? bytes : Buffer.from(cut, 'latin1');
 }
 
 function read<T>(bytes: Uint8Array, schema: z.ZodType<T>, name: string): Read<T> {

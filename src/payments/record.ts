@@ -35,7 +35,7 @@ export async function recordPayments(
   money_accounts: ReadonlyMap<string, string>,
 ): Promise<Recorded> {
   const payments = await insertNew(tx, hearings, money_accounts);
-  const { repeats, conflicts } = await keepHearings(tx, hearings, payments);
+  const { repeats, conflicts } = await keepHearings(tx, hearings, payments, money_accounts);
   await postLedger(
     tx,
     payments.map((p) => ({
@@ -87,10 +87,12 @@ async function keepHearings(
   tx: Tx,
   hearings: Hearing[],
   fresh: NewPayment[],
+  money_accounts: ReadonlyMap<string, string>,
 ): Promise<Omit<Recorded, 'payments'>> {
   const made = new Set(fresh.map((p) => p.receipt));
   // The first hearing of a receipt in this list is the one that made the payment.
   const first = hearings.map((h) => made.delete(h.receipt));
+  const accounts = JSON.stringify(Object.fromEntries(money_accounts));
   const { rows } = await sql<Omit<Conflict, 'hearing'> & { inbox_id: bigint; verdict: string }>`
     with heard as (
       select h.*, h.source = any(${asked_by_us}::text[]) as proves from unnest(
@@ -101,13 +103,16 @@ async function keepHearings(
         ${hearings.map((h) => h.amount_cents)}::bigint[],
         ${hearings.map((h) => h.payer_msisdn)}::text[],
         ${hearings.map((h) => h.payer_name)}::text[],
+        ${hearings.map((h) => money_accounts.get(h.shortcode) ?? null)}::text[],
         ${first}::boolean[]
-      ) as h(inbox_id, source, receipt, shortcode, amount_cents, payer_msisdn, payer_name, first)
+      ) as h(inbox_id, source, receipt, shortcode, amount_cents, payer_msisdn, payer_name, account, first)
     ), kept as (
       insert into hearings (inbox_id, payment_id, source, shortcode, amount_cents, verdict)
       select h.inbox_id, p.id, h.source, h.shortcode, h.amount_cents,
              case when h.first then 'first'
-                  when h.amount_cents = p.amount_cents and h.shortcode = p.shortcode then 'repeat'
+                  when h.amount_cents = p.amount_cents and (h.shortcode = p.shortcode
+                    -- A till's head office and the till are one: they share their account.
+                    or h.account = ${accounts}::jsonb ->> p.shortcode) then 'repeat'
                   else 'conflict' end
       from heard h join payments p using (receipt)
       -- One that is worked through again was heard already.

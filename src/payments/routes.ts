@@ -7,7 +7,14 @@ import { log } from '../base/log.ts';
 import { accepted, accepted_validation } from '../daraja/payloads.ts';
 import { type Keep, keepRejected } from '../inbox/keep.ts';
 import { tellAdmins } from '../people/tell-admins.ts';
-import { type Read, readConfirmation, readStkCallback } from './read-callback.ts';
+import {
+  type Read,
+  readConfirmation,
+  readStatusResult,
+  readStkCallback,
+  readTimeout,
+  withoutCredential,
+} from './read-callback.ts';
 import { refusalOf, type Refused, type Rules } from './validate.ts';
 
 export interface PaymentDoors {
@@ -32,11 +39,12 @@ export function paymentHooks({ db, keep, rules, sourceOf }: PaymentDoors): Hono 
     <T>(
       source: string,
       read: (bytes: Uint8Array) => Read<T>,
-      subjectOf: (it: T, c: Context) => string,
+      subjectOf: (it: T, c: Context) => string | null,
     ) =>
     async (c: Context) => {
       const { from_ip, allowed } = sourceOf(c);
-      const bytes = Buffer.from(await c.req.arrayBuffer());
+      const given = Buffer.from(await c.req.arrayBuffer());
+      const bytes = source === 'status_timeout' ? withoutCredential(given) : given;
       const no = { source, body: bytes, from_ip };
       if (!allowed) {
         await reject(db, allowed, { ...no, reason: 'not an allowed address' });
@@ -64,6 +72,12 @@ export function paymentHooks({ db, keep, rules, sourceOf }: PaymentDoors): Hono 
   );
   routes.post('/stk/:token', stk);
   routes.post('/stk', stk);
+
+  // The answers to our questions end in each question's token. That one was given up says nothing:
+  // it is asked again.
+  const token = (_: object, c: Context) => c.req.param('token') ?? null;
+  routes.post('/status/result/:token', door('status_result', readStatusResult, token));
+  routes.post('/status/timeout/:token', door('status_timeout', readTimeout, token));
 
   // Asked before a payment where Safaricom has switched that on, and answered at once. What cannot
   // be judged is accepted: what breaks a rule is recorded and flagged when its confirmation comes.

@@ -183,6 +183,20 @@ function unstarred(masked: string): string {
   return masked.replace(/^254/, '0').replace(/\s*\*+\s*/g, 'xxx');
 }
 
+/** A payment of which M-Pesa does not say what its callback said. */
+export type Contradicted = { id: bigint; receipt: string; amount_cents: bigint };
+
+/** Tells the admins, once a payment, that M-Pesa does not know it as we were told of it. */
+export async function tellContradicted(tx: Tx, payments: Contradicted[]): Promise<void> {
+  for (const { id, receipt, amount_cents } of payments) {
+    await tellAdmins(tx, {
+      key: `payment:${id}:contradicted`,
+      template: 'payment_contradicted',
+      values: { receipt, amount: decimalFromCents(amount_cents) },
+    });
+  }
+}
+
 /** Tells the admins of a callback that could not be worked through: we said yes to it. */
 export async function tellGivenUp(tx: Tx, row: { id: bigint }): Promise<void> {
   await tellAdmins(tx, {

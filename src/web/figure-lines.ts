@@ -61,6 +61,16 @@ const metrics: readonly Metric[] = [
     values: ({ unmatched }) => [[{}, unmatched.shillings]],
   },
   {
+    name: 'karani_unverified_payments',
+    help: `Payments that only a callback has told of; ${far}`,
+    values: ({ unverified }) => [[{}, unverified]],
+  },
+  {
+    name: 'karani_pull_age_seconds',
+    help: 'How long ago M-Pesa was last asked to the end what a shortcode was paid',
+    values: ({ pulls }) => pulls.map(({ shortcode, age_s }) => [{ shortcode }, age_s]),
+  },
+  {
     name: 'karani_flow_steps_total',
     help: 'What happened at the steps of conversations, by flow, step, channel and language',
     counts: true,

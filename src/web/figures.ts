@@ -6,6 +6,10 @@ export interface Figures {
   inbox: { source: string; waiting: number; failed: number; rejected: number; age_s: number }[];
   outbox: Record<'waiting' | 'in_flight' | 'failed' | 'unknown' | 'age_s', number>;
   unmatched: { payments: number; shillings: number };
+  /** Payments that nothing but their callbacks has told of. */
+  unverified: number;
+  /** How far each shortcode's payments have been asked for. */
+  pulls: { shortcode: string; age_s: number }[];
   conflicts: number;
   /** What happened at the steps of conversations, since ever. */
   steps: {
@@ -78,6 +82,10 @@ const look = `
     (select json_build_object('payments', count(*), 'shillings',
                               coalesce(sum(amount_cents - allocated_cents), 0) / 100.0)
      from payments where allocated_cents < amount_cents) as unmatched,
+    ${count('from payments where verified_at is null and reversed_at is null')}::int as unverified,
+    (select coalesce(json_agg(json_build_object(
+       'shortcode', shortcode, 'age_s', extract(epoch from now() - complete_to))), '[]')
+     from pulls where complete_to is not null) as pulls,
     (select count(*)::int from hearings where verdict = 'conflict') as conflicts,
     (select coalesce(json_agg(c), '[]') from step_counts c) as steps,
     (select json_build_object('open', state = 'open') from linked_device where fence > 0) as linked,

@@ -285,8 +285,8 @@ test('a payment that M-Pesa denies is not confirmed, and the admins are told', a
     { verified_by: null },
   ]);
   expect((await house.told()).slice(-2)).toMatchObject([
-    { template: 'prompt_contradicted', values: { receipt: 'FORGED0001', amount: '5000.00' } },
-    { template: 'prompt_contradicted' },
+    { template: 'payment_contradicted', values: { receipt: 'FORGED0001', amount: '5000.00' } },
+    { template: 'payment_contradicted' },
   ]);
 });
 

@@ -172,6 +172,24 @@ test('unmatched money is counted and summed in shillings, and a conflict is seen
   expect(now['karani_rows{table="hearings",state="conflict"}']).toBe(1);
 });
 
+test('what only callbacks have told of is counted, and how long ago M-Pesa was asked', async () => {
+  await confirm();
+  await confirm();
+  await house.drain();
+  expect((await scrape())['karani_unverified_payments']).toBe(2);
+  await sql`update payments set verified_at = now(), verified_by = 'pull' where id = 1`.execute(
+    house.db,
+  );
+  await sql`
+    insert into pulls (shortcode, complete_to)
+    values ('600000', now() - interval '10 minutes'), ('600001', null)
+  `.execute(house.db);
+  const now = await scrape();
+  expect(now['karani_unverified_payments']).toBe(1);
+  expect(now['karani_pull_age_seconds{shortcode="600000"}']).toBeGreaterThanOrEqual(600);
+  expect(now['karani_pull_age_seconds{shortcode="600001"}']).toBeUndefined();
+});
+
 test('the last check of the books is there once there was one', async () => {
   expect(Object.keys(await scrape()).filter((name) => name.startsWith('karani_books'))).toEqual([]);
   await checkNow();

@@ -86,8 +86,8 @@ export const proofs: Guard[] = [
   {
     guard: 'verify: every confirmation that was answered has become a payment, or waits its turn',
     file: 'src/payments/checks.ts',
-    remove: "where i.source = 'c2b_confirmation'",
-    put: "where false and i.source = 'c2b_confirmation'",
+    remove: "where i.source in ('c2b_confirmation'",
+    put: "where false and i.source in ('c2b_confirmation'",
     test: 'tests/ledger/verify.test.ts',
     name: 'verify finds what breaks: every confirmation that was answered has become a payment, or waits its turn',
   },

@@ -176,6 +176,8 @@ function headline(it) {
           state,
         };
       if (it.source.startsWith('ussd')) return { title: 'USSD', what: 'A key was pressed', state };
+      if (it.source === 'pull_transaction')
+        return { title: 'M-Pesa was asked', what: 'It told of a payment', state };
       if (!/^(c2b|stk|b2c|b2b)/.test(it.source))
         return { title: 'Callback', what: plain(it.source), state };
       return { title: 'M-Pesa callback', what: saidIn(it.body), state };

@@ -1,0 +1,77 @@
+import type { Guard } from '../guard.ts';
+
+/** What callbacks lost is found, and only M-Pesa's own answers prove what they said. */
+export const recovery: Guard[] = [
+  {
+    guard: 'one process at a time asks what was paid',
+    file: 'src/payments/pull.ts',
+    remove: ' and (lease_until is null or lease_until < now())',
+    put: '',
+    test: 'tests/payments/pull.test.ts',
+    name: 'two processes at once ask one question, and a shortcode without Pull is left alone',
+  },
+  {
+    guard: 'who lost the lease says nothing of how far all is known',
+    file: 'src/payments/pull.ts',
+    remove: ' and p.fence = ${fence}',
+    put: '',
+    test: 'tests/payments/pull.test.ts',
+    name: 'who lost the lease while asking ends nothing',
+  },
+  {
+    guard: 'the same item of a pull is kept once',
+    file: 'src/payments/pulled.ts',
+    remove: 'item: inOrder(item)',
+    put: 'item',
+    test: 'tests/payments/pull.test.ts',
+    name: 'an answer that breaks off keeps what came before, and the next begins anew',
+  },
+  {
+    guard: 'a prompt that M-Pesa says is paid has it asked for the receipt at once',
+    file: 'src/payments/look-up-prompts.ts',
+    remove: 'await wantPull(tx, [id]);',
+    put: '',
+    test: 'tests/payments/pull.test.ts',
+    name: 'a prompt of which only the receipt is awaited is ended by a pull that is asked for at once',
+  },
+  {
+    guard: 'an answer is one to a question of ours',
+    file: 'src/payments/status-results.ts',
+    remove: ' and q.asked_at is not null',
+    put: '',
+    test: 'tests/payments/status.test.ts',
+    name: 'an answer to what was never asked changes nothing',
+  },
+  {
+    guard: 'another amount proves nothing',
+    file: 'src/payments/status-results.ts',
+    remove: "it.amount_cents === asked.amount_cents ? 'verified' : 'contradicted'",
+    put: "'verified'",
+    test: 'tests/payments/status.test.ts',
+    name: 'a callback that named another amount is contradicted, whatever the receipt',
+  },
+  {
+    guard: 'a credential that nobody has tried is tried by one question',
+    file: 'src/payments/ask-status.ts',
+    remove: '? 1 - it.open : at_once',
+    put: '? at_once : at_once',
+    test: 'tests/payments/status.test.ts',
+    name: 'until one is answered, one question goes alone; a refused initiator then rests',
+  },
+  {
+    guard: 'a credential that M-Pesa refuses rests',
+    file: 'src/payments/ask-status.ts',
+    remove: 'return it.rests || it.open > 0 ? 0 : 1;',
+    put: 'return 1;',
+    test: 'tests/payments/status.test.ts',
+    name: 'until one is answered, one question goes alone; a refused initiator then rests',
+  },
+  {
+    guard: 'a question that comes back to us is kept without its credential',
+    file: 'src/payments/routes.ts',
+    remove: "source === 'status_timeout' ? withoutCredential(given) : given",
+    put: 'given',
+    test: 'tests/payments/status.test.ts',
+    name: 'a question that M-Pesa gives up keeps no credential, and is asked again',
+  },
+];
