@@ -175,6 +175,8 @@ function outcomeOf(error: unknown): 'later' | 'unsure' | 'never' {
 function outgoing(it: Sending, message: Leased, by: By): Outgoing {
   const text = wordsOf(it, message, by);
   const { template, language, choices, warm, channel } = message;
+  // What a conversation says has no template, but what it asks of itself may come at any time.
+  const key = template ?? (message.question === null ? null : 'question');
   const about = { id: String(message.id), is_answer: channel === 'whatsapp' };
   if (by === 'sms') return { ...about, text: plainCopy(toGsm7(text)) };
   return {
@@ -182,11 +184,11 @@ function outgoing(it: Sending, message: Leased, by: By): Outgoing {
     text,
     choices: choices ?? undefined,
     cold: !warm,
-    ...(template === null
+    ...(key === null
       ? {}
       : {
-          template: messageTemplate(it.messages, template, {
-            values: valuesOf(it, message),
+          template: messageTemplate(it.messages, key, {
+            values: template === null ? { words: text } : valuesOf(it, message),
             language,
             house: it.house.values,
           }),

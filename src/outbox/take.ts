@@ -24,6 +24,8 @@ export interface Leased {
   values: Record<string, string>;
   words: string | null;
   choices: Choices | null;
+  /** The reference of the question that it asks. */
+  question: string | null;
   trade: string | null;
   attempts: number;
 }
@@ -116,7 +118,7 @@ export async function leaseMessages(
       from due where o.id = due.id
       returning o.*, due.whatsapp, due.heard_at
     )
-    select l.id, l.person_id, p.name, p.language, l.channel, l.template, l.values, l.words,
+    select l.id, l.person_id, p.name, p.language, l.channel, l.template, l.values, l.words, l.question,
            l.choices, l.trade, l.attempts, l.whatsapp,
            coalesce(l.heard_at > now() - ${window}::interval, false) as warm,
            (select a.value from addresses a where a.person_id = p.id and a.kind = 'msisdn'

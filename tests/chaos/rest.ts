@@ -38,15 +38,20 @@ export async function comeToRest(world: World, chats: Chats): Promise<string[]> 
 
 async function whatWaits({ db, simulator_url }: World, chats: Chats) {
   const truth = await getJson<{ delivered: boolean }[]>(`${simulator_url}/sim/mpesa/transactions`);
-  const { rows } = await sql<{ inbox: number; outbox: number; unheard: number }>`
+  const { rows } = await sql<{ inbox: number; outbox: number; unasked: number; unheard: number }>`
     select (select count(*)::int from inbox where state = 'new') as inbox,
            (select count(*)::int from outbox where state in ('waiting', 'sending')) as outbox,
+           (select count(*)::int from questions
+            where asked_at is null and ended_at is null) as unasked,
            (select count(*)::int
             from unnest(${[...chats.values()].flatMap((chat) => chat.written)}::text[]) as id
             where not exists (select from turns where key = 'whatsapp:' || id)) as unheard
   `.execute(db);
   const undelivered = truth.filter((it) => !it.delivered).length;
-  return { undelivered, ...(rows[0] ?? { inbox: Infinity, outbox: Infinity, unheard: Infinity }) };
+  return {
+    undelivered,
+    ...(rows[0] ?? { inbox: Infinity, outbox: Infinity, unasked: Infinity, unheard: Infinity }),
+  };
 }
 
 async function makeDue(db: Db): Promise<void> {
