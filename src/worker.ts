@@ -8,6 +8,7 @@ import { takeOptOuts, takeSms } from './conversation/sms.ts';
 import type { House } from './conversation/house.ts';
 import { takeTurns } from './conversation/whatsapp.ts';
 import type { Messages } from './flow/messages.ts';
+import { drainStatementLines } from './mpesa-statement/jobs.ts';
 import { copyUndelivered, giveUpUnsent } from './outbox/delivery.ts';
 import { endLostSms } from './outbox/take.ts';
 import { drainPayments, sendDigest } from './payments/jobs.ts';
@@ -38,6 +39,8 @@ export async function startWorker(it: WorkerParts): Promise<Tasks> {
         drainPayments(it.db, it.receive, more),
         drainStkCallbacks(it.db, it.receive, more),
       ]),
+    // On its own: nobody's payment waits behind a long statement.
+    book_statements: (more) => drainStatementLines(it.db, it, more),
     send_prompts: (more) => sendPrompts(it.db, it.prompting, more),
     look_up_prompts: (more) => lookUpPrompts(it.db, it.prompting, more),
     take_turns: (more) =>
