@@ -111,9 +111,13 @@ export async function keepLines(
         ${bodies}::text[],
         ${bodies.map((body) => sha256(body))}::bytea[]
       ) as a(number, receipt, kind, amount_cents, balance_cents, completed_at, body, body_hash)
-      left join statement_lines known
-        on known.shortcode = ${of.shortcode} and known.account = ${of.account}
-        and known.receipt = a.receipt and known.kind = a.kind and known.amount_cents = a.amount_cents
+      -- One look by the index for each: joined, the planner may read all lines there ever were.
+      left join lateral (
+        select s.receipt, s.balance_cents from statement_lines s
+        where s.shortcode = ${of.shortcode} and s.account = ${of.account}
+          and s.receipt = a.receipt and s.kind = a.kind and s.amount_cents = a.amount_cents
+        limit 1
+      ) known on true
     ), fresh as (
       select distinct on (receipt, kind, amount_cents) * from arrived
       where not known order by receipt, kind, amount_cents, number
