@@ -91,12 +91,53 @@ class Way {
   }
 
   take(group: readonly StatementLine[]): void {
+    const end = group.length > 1 ? this.#through(group) : undefined;
+    if (end !== undefined) {
+      this.#at = end;
+      this.#last_line = group.at(-1)?.number ?? null;
+      return;
+    }
     const left = [...group];
     while (left.length > 0) {
       const fits = left.findIndex((line) => this.#at !== undefined && this.#missing(line) === 0n);
       const [line] = left.splice(fits === -1 ? this.#begin(left) : fits, 1);
       if (line) this.#step(line);
     }
+  }
+
+  /**
+   * Where the balance ends when these lines follow each other in some order from where it is;
+   * undefined when they cannot. Each is a step from one balance to another, so this asks for a way
+   * that takes every step once: it exists when all hang together, and as many lead into each balance
+   * as out of it but for the first and the last.
+   */
+  #through(group: readonly StatementLine[]): bigint | undefined {
+    const surplus = new Map<bigint, number>();
+    const leader = new Map<bigint, bigint>();
+    const find = (node: bigint): bigint => {
+      let at = node;
+      for (let next = leader.get(at); next !== undefined && next !== at; next = leader.get(at)) {
+        at = next;
+      }
+      return at;
+    };
+    for (const { balance_cents: after, amount_cents } of group) {
+      if (after === null) return undefined;
+      const before = after - amount_cents;
+      const [from, to] = this.#up ? [before, after] : [after, before];
+      surplus.set(from, (surplus.get(from) ?? 0) + 1);
+      surplus.set(to, (surplus.get(to) ?? 0) - 1);
+      leader.set(find(from), find(to));
+    }
+    const uneven = [...surplus].filter(([, n]) => n !== 0);
+    if (uneven.some(([, n]) => Math.abs(n) > 1) || uneven.length > 2) return undefined;
+    if (new Set([...surplus.keys()].map(find)).size > 1) return undefined;
+    const start = uneven.find(([, n]) => n === 1)?.[0];
+    // All around: it ends where it begins, which is known or not.
+    if (start === undefined)
+      return this.#at !== undefined && surplus.has(this.#at) ? this.#at : undefined;
+    if (this.#at !== undefined && this.#at !== start) return undefined;
+    return uneven.find(([, n]) => n === -1)?.[0];
   }
 
   /** Where none joins: the line that follows on no other of them, or the first. */

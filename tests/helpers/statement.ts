@@ -43,7 +43,8 @@ export function classic(
   const sum = (sign: 1 | -1) =>
     decimalFromCents(
       all.reduce(
-        (n, { amount }) => (Math.sign(Number(amount)) === sign ? n + cents(amount) : n),
+        (n, { amount, status }) =>
+          Math.sign(Number(amount)) === sign && status !== 'Declined' ? n + cents(amount) : n,
         0n,
       ),
     );

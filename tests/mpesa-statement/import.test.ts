@@ -1,14 +1,24 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { beforeEach, expect, test } from 'vitest';
+import { SetupError } from '../../src/base/errors.ts';
 import { balancesOf } from '../../src/ledger/balances.ts';
-import { bookLines, type MpesaReversal } from '../../src/mpesa-statement/book.ts';
+import type { MpesaReversal } from '../../src/mpesa-statement/book.ts';
+import { importStatement } from '../../src/mpesa-statement/import.ts';
 import { drainStatementLines } from '../../src/mpesa-statement/jobs.ts';
+import {
+  hasFindings,
+  reportAsJson,
+  reportInWords,
+  reportOn,
+} from '../../src/mpesa-statement/report.ts';
 import { confirmation } from '../helpers/confirmation.ts';
 import { hook_secret, type House, openHouse, paymentsOf } from '../helpers/house.ts';
-import { karani } from '../helpers/process.ts';
+import { eventually, karani } from '../helpers/process.ts';
 import { classic, csv, excelTime, type Happened, plain, xlsx } from '../helpers/statement.ts';
 
 let house: House;
@@ -38,9 +48,20 @@ async function imports(bytes: Buffer, name = 'statement.csv', ...args: string[])
   return { code, stdout, stderr };
 }
 
-async function importsAsJson(bytes: Buffer, name = 'statement.csv', ...args: string[]) {
-  const { code, stdout, stderr } = await imports(bytes, name, '--json', ...args);
-  return { code, stderr, report: stdout === '' ? undefined : JSON.parse(stdout) };
+/** The same without a process of its own. */
+async function takes(bytes: Buffer, name = 'statement.csv', shortcode?: string) {
+  const path = join(folder, name);
+  writeFileSync(path, bytes);
+  const bad: string[] = [];
+  const was_read = await importStatement(house.db, {
+    path,
+    shortcode,
+    book: { receive: house.receive },
+    progress: () => undefined,
+    bad: ({ number, reason }) => bad.push(`Line ${number}: ${reason}`),
+  });
+  const it = await reportOn(house.db, was_read);
+  return { code: hasFindings(it) ? 1 : 0, bad, report: reportAsJson(it), words: reportInWords(it) };
 }
 
 const pay = (receipt: string, at: string, amount: string, typed: string): Happened => ({
@@ -111,11 +132,12 @@ async function everything() {
 
 test('what callbacks lost is found and pays its invoice, and what they told is confirmed', async () => {
   await hearSecond();
-  const { code, report, stderr } = await importsAsJson(csv(classic(day, { opening: '100.00' })));
+  const file = csv(classic(day, { opening: '100.00' }));
+  const { code, stdout, stderr } = await imports(file, 'statement.csv', '--json');
 
   expect(stderr).toBe('');
   expect(code).toBe(0);
-  expect(report).toMatchObject({
+  expect(JSON.parse(stdout)).toMatchObject({
     shortcode: '600000',
     account: 'utility',
     layout: 'classic',
@@ -167,21 +189,13 @@ test('what callbacks lost is found and pays its invoice, and what they told is c
 });
 
 test('the same file twice, an overlapping one and the other layout change nothing more', async () => {
-  await importsAsJson(csv(classic(day, { opening: '100.00' })));
+  await takes(csv(classic(day, { opening: '100.00' })));
   const before = await everything();
   const again = [
-    await importsAsJson(csv(classic(day, { opening: '100.00' }))),
-    await importsAsJson(csv(classic(day.slice(2, 5), { opening: '595.00' }))),
-    await importsAsJson(
-      csv(plain(day, { opening: '100.00' })),
-      'other.csv',
-      '--shortcode',
-      '600000',
-    ),
-    await importsAsJson(
-      xlsx(plain(day, { opening: '100.00' })),
-      'Statements for 600000 from x.xlsx',
-    ),
+    await takes(csv(classic(day, { opening: '100.00' }))),
+    await takes(csv(classic(day.slice(2, 5), { opening: '595.00' }))),
+    await takes(csv(plain(day, { opening: '100.00' })), 'other.csv', '600000'),
+    await takes(xlsx(plain(day, { opening: '100.00' })), 'Statements for 600000 from x.xlsx'),
   ];
   for (const { code, report } of again) {
     expect(code).toBe(0);
@@ -203,12 +217,12 @@ test('both layouts as CSV and as Excel say the same', async () => {
     [xlsx(plain(day, { opening: '100.00' })), 'Statements for 600000 from 20-11-2026.xlsx'],
   ];
   const [first, ...others] = files;
-  const { code, report } = await importsAsJson(...first!);
+  const { code, report } = await takes(...first!);
   expect(code).toBe(0);
   expect(report).toMatchObject({ layout: 'plain', payments: { new: { count: 3 } } });
   const before = await everything();
   for (const file of others) {
-    const again = await importsAsJson(...file);
+    const again = await takes(...file);
     expect(again.code).toBe(0);
     expect(again.report.lines).toMatchObject({ read: 7, imported_before: 7, bad: 0 });
   }
@@ -230,7 +244,7 @@ test('a till is paid into its Merchant account, and year-first times are read', 
       '248.5',
     ],
   ];
-  const { code, report } = await importsAsJson(csv(rows), 'till.csv', '--shortcode', '600001');
+  const { code, report } = await takes(csv(rows), 'till.csv', '600001');
   expect(code).toBe(0);
   expect(report).toMatchObject({ account: 'merchant', payments: { new: { count: 1 } } });
   expect(await balances('1010:600001:merchant', '5010')).toEqual({
@@ -260,9 +274,9 @@ test('a move stands in the statements of both accounts and is booked once', asyn
     amount: '-30.00',
     details: 'Agency Withdrawal of funds to Bank',
   };
-  const one = await importsAsJson(csv(classic([move('-100.00')], { opening: '100.00' })));
+  const one = await takes(csv(classic([move('-100.00')], { opening: '100.00' })));
   expect(one.report.moves).toEqual({ count: 1, amount: '100.00' });
-  const two = await importsAsJson(
+  const two = await takes(
     csv(classic([move('100.00'), back, bank], { account: 'Working Account' })),
     'working.csv',
   );
@@ -282,16 +296,13 @@ test('bad lines are named with their number and hold up no other', async () => {
   rows.splice(9, 0, 'TKK0000077,31-02-2026 10:00:00,,Pay Bill,Completed,5.00,,1.00');
   rows.splice(10, 0, ',20-11-2026 10:00:00,,"Pay Bill,Completed,5.00,,1.00');
   rows.splice(11, 0, 'TKK0000078,20-11-2026 10:00:00,,Pay Bill,Completed,five,,1.00', '');
-  const { code, report, stderr } = await importsAsJson(Buffer.from(rows.join('\r\n')));
+  const { code, report, bad } = await takes(Buffer.from(rows.join('\r\n')));
   expect(code).toBe(1);
-  expect(stderr).toBe(
-    [
-      'Line 10: "31-02-2026 10:00:00" is no time of completion',
-      'Line 11: a quote in it is never closed',
-      'Line 12: "five" is no amount paid in',
-      '',
-    ].join('\n'),
-  );
+  expect(bad).toEqual([
+    'Line 10: "31-02-2026 10:00:00" is no time of completion',
+    'Line 11: a quote in it is never closed',
+    'Line 12: "five" is no amount paid in',
+  ]);
   expect(report).toMatchObject({
     lines: { read: 10, bad: 3 },
     payments: { new: { count: 3 } },
@@ -303,35 +314,35 @@ test('bad lines are named with their number and hold up no other', async () => {
 test('a line that the running balance misses is a gap between two lines', async () => {
   const some = day.filter((line) => !line.receipt.endsWith('3'));
   const gappy = classic(day, { opening: '100.00' }).filter((row) => row[0] !== 'TKK0000003');
-  const one = await imports(csv(gappy));
-  expect(one.code).toBe(1);
+  const broken = `${csv(gappy).toString()}?,,,,,,,\r\n`;
+  const one = await imports(Buffer.from(broken));
+  expect(one).toMatchObject({ code: 1, stderr: 'Line 14: "?" is no receipt\n' });
   expect(one.stdout).toContain(
     'Between line 11 and line 12 KES 300.00 is missing (withdrawn).\n' +
       'The statement says KES 515.00 withdrawn, and its lines KES 215.00.',
   );
   const newest_first = plain(day, { opening: '100.00' }).filter((row) => row[0] !== 'TKK0000003');
-  const two = await importsAsJson(csv(newest_first), 'Statements for 600000.csv');
+  const two = await takes(csv(newest_first), 'Statements for 600000.csv');
   expect(two.code).toBe(1);
   expect(two.report.gaps).toEqual({
     count: 1,
     first: [{ after_line: 3, before_line: 4, missing: '-300.00' }],
   });
   // Whole again, with another beginning.
-  const three = await importsAsJson(
-    csv(plain(some, { opening: '7.00' })),
-    'Statements for 600000.csv',
-  );
+  const three = await takes(csv(plain(some, { opening: '7.00' })), 'Statements for 600000.csv');
   expect(three.report.gaps.count).toBe(0);
 });
 
 test('a file that is no statement is refused in one line that says what was expected', async () => {
   const refused = async (bytes: Buffer, name: string) => {
-    const { code, stdout, stderr } = await imports(bytes, name);
-    expect(code).toBe(1);
-    expect(stdout).toBe('');
-    expect(stderr.trim().split('\n')).toHaveLength(1);
-    return stderr;
+    const error = await takes(bytes, name).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(SetupError);
+    expect((error as Error).message).not.toContain('\n');
+    return (error as Error).message;
   };
+  const none = await imports(Buffer.from('Date,Amount\n1,2\n'), 'none.csv');
+  expect(none).toMatchObject({ code: 1, stdout: '' });
+  expect(none.stderr).toMatch(/^\S+none.csv is no statement of M-Pesa’s: expected.*\n$/);
   const columns = /expected the columns Receipt No\., Completion Time, Details/;
   expect(await refused(Buffer.from('Date,Amount\n1,2\n'), 'a.csv')).toMatch(columns);
   expect(await refused(Buffer.alloc(0), 'b.csv')).toMatch(columns);
@@ -346,23 +357,24 @@ test('a file that is no statement is refused in one line that says what was expe
   );
   expect(await refused(csv(classic(day, { account: 'Bonus' })), 'h.csv')).toMatch(/no place/);
   expect(await refused(csv(plain(day)), 'i.csv')).toMatch(/add --shortcode/);
-  expect((await karani(['statement', 'import', join(folder, 'none')], env())).code).toBe(1);
+  await expect(refused(Buffer.from('x'.repeat(200_000)), 'j.csv')).resolves.toMatch(
+    /without an end/,
+  );
   expect(await everything()).toMatchObject({ inbox: 0n, lines: 0n });
 });
 
 test('wrong usage exits 2, and another shortcode than the file says is refused', async () => {
   expect((await karani(['statement', 'import'], env())).code).toBe(2);
   expect((await imports(csv(plain(day)), 'a.csv', '--shortcode', '12')).code).toBe(2);
-  expect((await imports(csv(plain(day)), 'a.csv', '--nonsense')).code).toBe(2);
-  const other = await imports(csv(classic(day)), 'a.csv', '--shortcode', '600001');
-  expect(other).toMatchObject({ code: 1 });
-  expect(other.stderr).toMatch(/is of 600000, not of 600001/);
+  await expect(takes(csv(classic(day)), 'a.csv', '600001')).rejects.toThrow(
+    /is of 600000, not of 600001/,
+  );
 });
 
 test('another amount under a known receipt contradicts, and posts nothing', async () => {
   await hearSecond();
   const other = [{ ...day[2]!, amount: '900.00' }];
-  const { code, report } = await importsAsJson(csv(classic(other)));
+  const { code, report } = await takes(csv(classic(other)));
   expect(code).toBe(1);
   expect(report).toMatchObject({ contradicting: 1, payments: { new: { count: 0 } } });
   expect(await balances(utility)).toEqual({ [utility]: 1_000_00n });
@@ -375,14 +387,14 @@ test('lines that moved nothing, and those that nobody can name, are kept and cou
     { receipt: 'TKK0000021', at: '2026-11-20 09:01:00', amount: '5.00', details: 'A wonder' },
     charge('TKK0000022', '2026-11-20 09:02:00', '0.00'),
   ];
-  const { code, report } = await importsAsJson(csv(classic(odd)));
+  const { code, report } = await takes(csv(classic(odd)));
   expect(report).toMatchObject({
     moved_nothing: 2,
     not_booked: { other: { count: 1, amount: '5.00' } },
     payments: { new: { count: 0 } },
   });
   expect(report.gaps.count).toBe(0);
-  expect(code).toBe(1);
+  expect(code).toBe(0);
   expect(await paymentsOf(house.db)).toEqual([]);
 });
 
@@ -418,7 +430,7 @@ test('a reversal is told with the payment that it reverses, whichever process is
       details: 'Reversal of TKK0000099',
     },
   ];
-  const { code, report } = await importsAsJson(csv(classic(reversals)));
+  const { code, report } = await takes(csv(classic(reversals)));
   // Nothing reverses payments yet: they are kept.
   expect(code).toBe(0);
   expect(report.not_booked.reversal).toEqual({ count: 2, amount: '510.00' });
@@ -444,5 +456,60 @@ test('a reversal is told with the payment that it reverses, whichever process is
     { receipt: 'TKK0000030', outcome: 'passed_on', reversed_receipt: 'TKK0000001' },
     { receipt: 'TKK0000031', outcome: 'not_booked', reversed_receipt: 'TKK0000099' },
   ]);
-  expect(bookLines).toBeTypeOf('function');
+});
+
+test('an import that is killed in the middle goes on where it was', async () => {
+  const many = Array.from({ length: 3_000 }, (_, n): Happened => {
+    const at = `2026-11-20 1${Math.floor(n / 600)}:${String(n % 60).padStart(2, '0')}:00`;
+    return pay(`TKM${String(n).padStart(7, '0')}`, at, '10.00', `CUST-00${n % 3}`);
+  }).sort((a, b) => (a.at < b.at ? -1 : 1));
+  const path = join(folder, 'long.csv');
+  writeFileSync(path, csv(classic(many)));
+  const child = spawn(process.execPath, ['src/cli.ts', 'statement', 'import', path], {
+    env: { ...process.env, ...env() } as NodeJS.ProcessEnv,
+    stdio: 'ignore',
+  });
+  const exited = once(child, 'exit');
+  const worked = async () =>
+    sql<{ kept: number; taken: number }>`
+      select count(*)::int as kept, count(*) filter (where outcome <> 'waiting')::int as taken
+      from statement_lines`
+      .execute(house.db)
+      .then(({ rows }) => rows[0]!);
+  await eventually(worked, ({ taken }) => taken > 0, 60_000);
+  child.kill('SIGKILL');
+  await exited;
+  expect((await worked()).taken).toBeLessThan(3_000);
+
+  const { code, stdout } = await imports(csv(classic(many)), 'long.csv', '--json');
+  expect(code).toBe(0);
+  // It is the same import, and its report is of all of it.
+  expect(JSON.parse(stdout)).toMatchObject({
+    lines: { read: 3_000, imported_before: 0, failed: 0 },
+    payments: { new: { count: 3_000, amount: '30000.00' } },
+  });
+  expect(await balances(utility)).toEqual({ [utility]: 30_000_00n });
+  expect(await house.findings()).toEqual([]);
+});
+
+test('two imports at once, and a worker beside them, import everything once', async () => {
+  const many = day.concat(
+    Array.from({ length: 400 }, (_, n) =>
+      pay(`TKN${String(n).padStart(7, '0')}`, '2026-11-20 17:00:00', '10.00', 'CUST-001'),
+    ),
+  );
+  const one = csv(classic(many));
+  const other = csv(plain(many));
+  const [a, b] = await Promise.all([
+    takes(one, 'a.csv'),
+    takes(other, 'Statements for 600000.csv'),
+    drainStatementLines(house.db, { receive: house.receive }),
+  ]);
+  expect([a.code, b.code]).toEqual([0, 0]);
+  expect(a.report.payments.new.count + b.report.payments.new.count).toBe(403);
+  expect(await balances(utility, '5010')).toEqual({
+    [utility]: 66_340_00n - 15_00n - 300_00n,
+    '5010': 15_00n,
+  });
+  expect(await house.findings()).toEqual([]);
 });
