@@ -108,8 +108,8 @@ class Way {
   /**
    * Where the balance ends when these lines follow each other in some order from where it is;
    * undefined when they cannot. Each is a step from one balance to another, so this asks for a way
-   * that takes every step once: it exists when all hang together, and as many lead into each balance
-   * as out of it but for the first and the last.
+   * that takes every step once: it exists when all hang together, and as many lead into each
+   * balance as out of it but for the first and the last.
    */
   #through(group: readonly StatementLine[]): bigint | undefined {
     const surplus = new Map<bigint, number>();

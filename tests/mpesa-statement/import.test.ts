@@ -311,6 +311,17 @@ test('bad lines are named with their number and hold up no other', async () => {
   expect(report.bad_lines.map((it: { line: number }) => it.line)).toEqual([10, 11, 12]);
 });
 
+test('a quote that swallows lines costs none but its own', async () => {
+  const rows = csv(classic(day, { opening: '100.00' }))
+    .toString()
+    .split('\r\n');
+  rows[8] = rows[8]!.replace('Pay Bill Charge', '"Pay Bill Charge');
+  rows[10] = rows[10]!.replace('SP', 'SP"');
+  const { report, bad } = await takes(Buffer.from(rows.join('\r\n')));
+  expect(bad).toEqual(['Line 9: a quote in it is never closed']);
+  expect(report).toMatchObject({ lines: { read: 7, bad: 1 }, charges: { count: 1 } });
+});
+
 test('a line that the running balance misses is a gap between two lines', async () => {
   const some = day.filter((line) => !line.receipt.endsWith('3'));
   const gappy = classic(day, { opening: '100.00' }).filter((row) => row[0] !== 'TKK0000003');
@@ -466,7 +477,7 @@ test('an import that is killed in the middle goes on where it was', async () => 
   const path = join(folder, 'long.csv');
   writeFileSync(path, csv(classic(many)));
   const child = spawn(process.execPath, ['src/cli.ts', 'statement', 'import', path], {
-    env: { ...process.env, ...env() } as NodeJS.ProcessEnv,
+    env: { ...process.env, ...env() },
     stdio: 'ignore',
   });
   const exited = once(child, 'exit');

@@ -8,6 +8,7 @@ import { messages } from './guards/messages.ts';
 import { payments } from './guards/payments.ts';
 import { prompts } from './guards/prompts.ts';
 import { proofs } from './guards/proofs.ts';
+import { statements } from './guards/statements.ts';
 import { turns } from './guards/turns.ts';
 
 /** Every guard that must not be lost without a test going red. */
@@ -18,6 +19,7 @@ export const guards: readonly Guard[] = [
   ...inbox,
   ...payments,
   ...prompts,
+  ...statements,
   ...ledger,
   ...proofs,
   ...messages,
