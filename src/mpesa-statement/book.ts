@@ -41,7 +41,7 @@ export type BookLine<M extends Meaning = Meaning> = Omit<ReturnType<typeof lineI
   meaning: M;
 };
 
-/** What became of a line; see migrations/0016_statements.sql. */
+/** What became of a line; see migrations/0017_statements.sql. */
 export interface Outcome {
   inbox_id: bigint;
   outcome:

@@ -22,7 +22,7 @@ export const statements: Guard[] = [
         put: 'order by',
       },
       {
-        file: 'migrations/0016_statements.sql',
+        file: 'migrations/0017_statements.sql',
         remove: 'constraint statement_lines_once unique (shortcode,',
         put: 'constraint statement_lines_once unique (inbox_id, shortcode,',
       },
