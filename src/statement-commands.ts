@@ -7,7 +7,7 @@ import { hasFindings, reportAsJson, reportInWords, reportOn } from './mpesa-stat
 import { progressBar } from './progress-bar.ts';
 import { dues } from './registry.ts';
 import { moneyAccounts } from './serve.ts';
-import type { Settings } from './settings.ts';
+import { limitsOf, type Settings } from './settings.ts';
 
 /** M-Pesa's statement of an account, from its file; 1 when a person has to look at something. */
 export async function importFile(
@@ -32,7 +32,7 @@ export async function importFile(
   const was_read = await importStatement(db, {
     path,
     shortcode,
-    book: { receive: { dues, money_accounts, digest_above_per_minute } },
+    receive: { dues, money_accounts, limits: limitsOf(settings), digest_above_per_minute },
     progress: bar.show,
     bad: ({ number, reason }) => {
       bar.clear();

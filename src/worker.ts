@@ -40,7 +40,7 @@ export async function startWorker(it: WorkerParts): Promise<Tasks> {
         drainStkCallbacks(it.db, it.receive, more),
       ]),
     // On its own: nobody's payment waits behind a long statement.
-    book_statements: (more) => drainStatementLines(it.db, it, more),
+    book_statements: (more) => drainStatementLines(it.db, it.receive, more),
     send_prompts: (more) => sendPrompts(it.db, it.prompting, more),
     look_up_prompts: (more) => lookUpPrompts(it.db, it.prompting, more),
     take_turns: (more) =>

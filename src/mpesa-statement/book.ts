@@ -4,36 +4,11 @@ import { payerFrom } from '../daraja/payloads.ts';
 import type { Kept } from '../inbox/take.ts';
 import type { Hearing } from '../payments/hearing.ts';
 import { receivePayments, type ReceiveSettings } from '../payments/receive.ts';
+import { type Reversal, reversedAtMpesa } from '../payments/reverse.ts';
 import { moneyAccountOf } from './accounts.ts';
 import { bookCharges } from './charges.ts';
 import { meaningOf, type Meaning } from './details.ts';
 import { lineIn } from './keep.ts';
-
-/** A payment that M-Pesa has taken back, as a statement says it. */
-export interface MpesaReversal {
-  /** The line that says so. */
-  inbox_id: bigint;
-  shortcode: string;
-  /** M-Pesa's receipt of the taking back. */
-  receipt: string;
-  /** The payment's. */
-  reversed_receipt: string;
-  /** What was taken back; above 0. */
-  amount_cents: bigint;
-  at: Date;
-}
-
-/**
- * What follows when payments that we know were reversed at M-Pesa, in the commit that notes it. It
- * may be told of the same one again.
- */
-export type ReversedAtMpesa = (tx: Tx, reversals: MpesaReversal[]) => Promise<void>;
-
-export interface BookSettings {
-  receive: ReceiveSettings;
-  /** Without it reversals are kept and counted, and reverse nothing. */
-  reversedAtMpesa?: ReversedAtMpesa | undefined;
-}
 
 /** A line that was kept, with what it means. */
 export type BookLine<M extends Meaning = Meaning> = Omit<ReturnType<typeof lineIn>, 'completed'> & {
@@ -41,7 +16,7 @@ export type BookLine<M extends Meaning = Meaning> = Omit<ReturnType<typeof lineI
   meaning: M;
 };
 
-/** What became of a line; see migrations/0017_statements.sql. */
+/** What became of a line; see migrations/0018_statements.sql. */
 export interface Outcome {
   inbox_id: bigint;
   outcome:
@@ -51,7 +26,6 @@ export interface Outcome {
     | 'contradicting'
     | 'booked'
     | 'booked_before'
-    | 'passed_on'
     | 'not_booked'
     | 'nothing';
   payment_id?: bigint;
@@ -62,7 +36,7 @@ export interface Outcome {
  * Makes the work of the drain: does everything that these lines cause. Returns those that came
  * before the payment which they are about.
  */
-export function bookLines(settings: BookSettings) {
+export function bookLines(receive: ReceiveSettings) {
   return async (tx: Tx, rows: Kept[]): Promise<Kept[]> => {
     const open = await openLines(tx, rows);
     const lines = rows
@@ -71,21 +45,21 @@ export function bookLines(settings: BookSettings) {
         const it = lineIn(row.body);
         return { ...it, inbox_id: row.id, meaning: meaningOf(it) };
       });
-    const money_accounts = settings.receive.money_accounts;
+    const money_accounts = receive.money_accounts;
     const is_ours = (line: BookLine) =>
       moneyAccountOf(money_accounts, line.shortcode, line.account) ===
       money_accounts.get(line.shortcode);
 
     // Payments land in one of the accounts; elsewhere the same words are something else.
     const payments = having(lines, 'payment').filter(is_ours);
-    const taken = await takePayments(tx, settings.receive, payments);
+    const taken = await takePayments(tx, receive, payments);
     const charged = await bookCharges(tx, money_accounts, [
       ...having(lines, 'charge'),
       ...having(lines, 'move'),
     ]);
-    const { outcomes: reversed, early } = await passOnReversals(
+    const { outcomes: reversed, early } = await takeReversals(
       tx,
-      settings,
+      receive,
       having(lines, 'reversal'),
     );
     const settled = [...taken, ...charged, ...reversed];
@@ -168,17 +142,17 @@ function hearingOf(line: PaymentLine): Hearing {
 
 type ReversalLine = BookLine<Extract<Meaning, { kind: 'reversal' }>>;
 
-async function passOnReversals(
+async function takeReversals(
   tx: Tx,
-  { reversedAtMpesa }: BookSettings,
+  receive: ReceiveSettings,
   lines: ReversalLine[],
 ): Promise<{ outcomes: Outcome[]; early: Set<bigint> }> {
   const receipts = lines.flatMap((line) => line.meaning.reversed_receipt ?? []);
   if (lines.length === 0) return { outcomes: [], early: new Set() };
-  const { rows: known } = await sql<{ receipt: string }>`
-    select receipt from payments where receipt = any(${receipts}::text[])
+  const { rows } = await sql<{ receipt: string; shortcode: string; amount_cents: bigint }>`
+    select receipt, shortcode, amount_cents from payments where receipt = any(${receipts}::text[])
   `.execute(tx);
-  const payments = new Set(known.map((row) => row.receipt));
+  const payments = new Map(rows.map((row) => [row.receipt, row]));
   // Its payment stands in a statement too, and another process is at it.
   const { rows: coming } = await sql<{ receipt: string }>`
     select receipt from statement_lines
@@ -186,25 +160,27 @@ async function passOnReversals(
   `.execute(tx);
   const waits = new Set(coming.map((row) => row.receipt));
 
-  const to_tell: MpesaReversal[] = [];
+  const reversals: Reversal[] = [];
   const early = new Set<bigint>();
   const outcomes = lines.flatMap((line): Outcome[] => {
-    const { inbox_id, shortcode, receipt } = line;
+    const { inbox_id } = line;
     const reversed_receipt = line.meaning.reversed_receipt ?? undefined;
-    const is_payment = reversed_receipt !== undefined && payments.has(reversed_receipt);
-    if (is_payment && reversedAtMpesa) {
-      const amount_cents = -line.amount_cents;
-      const at = line.completed_at;
-      to_tell.push({ inbox_id, shortcode, receipt, reversed_receipt, amount_cents, at });
-      return [{ inbox_id, outcome: 'passed_on', reversed_receipt }];
+    const payment = payments.get(reversed_receipt ?? '');
+    // A part of it, or one of another shortcode, is for a person to look at.
+    const is_whole =
+      payment?.amount_cents === -line.amount_cents && payment.shortcode === line.shortcode;
+    if (payment && is_whole) {
+      const reversal_receipt = line.receipt === payment.receipt ? null : line.receipt;
+      reversals.push({ receipt: payment.receipt, reversal_receipt, at: line.completed_at });
+      return [{ inbox_id, outcome: 'booked', reversed_receipt }];
     }
-    if (!is_payment && reversed_receipt !== undefined && waits.has(reversed_receipt)) {
+    if (!payment && reversed_receipt !== undefined && waits.has(reversed_receipt)) {
       early.add(inbox_id);
       return [];
     }
     return [{ inbox_id, outcome: 'not_booked', reversed_receipt }];
   });
-  if (to_tell.length > 0) await reversedAtMpesa?.(tx, to_tell);
+  if (reversals.length > 0) await reversedAtMpesa(tx, receive, reversals);
   return { outcomes, early };
 }
 

@@ -8,7 +8,7 @@ export const statementChecks: readonly Check[] = [
     sql`
       select 'inbox ' || s.inbox_id || ', a ' || s.kind as found
       from statement_lines s
-      where s.outcome in ('booked', 'booked_before') and not exists (
+      where s.outcome in ('booked', 'booked_before') and s.kind in ('charge', 'move') and not exists (
         select from ledger_transactions t join postings p on p.ledger_transaction_id = t.id
         where p.amount_cents = abs(s.amount_cents)
           and case s.kind
@@ -27,6 +27,14 @@ export const statementChecks: readonly Check[] = [
         select from statement_lines s
         where s.receipt = split_part(t.key, ':', 3) and s.shortcode = split_part(t.key, ':', 2)
           and s.outcome = 'booked')
+      limit 20`,
+  ),
+  finding(
+    'a payment that a statement says was reversed is reversed',
+    sql`
+      select 'inbox ' || s.inbox_id as found
+      from statement_lines s left join payments p on p.receipt = s.reversed_receipt
+      where s.kind = 'reversal' and s.outcome = 'booked' and p.reversed_at is null
       limit 20`,
   ),
   finding(

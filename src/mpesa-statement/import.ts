@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { type Db, inTransaction } from '../base/db.ts';
 import { SetupError } from '../base/errors.ts';
+import type { ReceiveSettings } from '../payments/receive.ts';
 import { paidAccount } from './accounts.ts';
 import { followBalance } from './balance.ts';
-import type { BookSettings } from './book.ts';
 import { drainStatementLines } from './jobs.ts';
 import { keepLines, type OfStatement } from './keep.ts';
 import type { BadLine, StatementLine } from './lines.ts';
@@ -19,7 +19,7 @@ export interface Import {
   path: string;
   /** What the operator says that it is of, where the file does not. */
   shortcode: string | undefined;
-  book: BookSettings;
+  receive: ReceiveSettings;
   progress: Progress;
   /** Hears of each line that cannot be read, as soon as it is met. */
   bad: (line: BadLine) => void;
@@ -49,7 +49,7 @@ export async function importStatement(db: Db, it: Import): Promise<WasRead> {
 
 /** Whose statement it is: what the file says, or the operator, or the only one there is. */
 function whose(it: Import, reading: Reading): Pick<OfStatement, 'shortcode' | 'account'> {
-  const { money_accounts } = it.book.receive;
+  const { money_accounts } = it.receive;
   const ours = [...money_accounts.keys()];
   if (it.shortcode && reading.shortcode && it.shortcode !== reading.shortcode) {
     throw new SetupError(`${it.path} is of ${reading.shortcode}, not of ${it.shortcode}.`);
@@ -129,11 +129,11 @@ async function keepAll(db: Db, it: Import, reading: Reading, of: OfStatement): P
  * Works through what waits, until nothing of this import does; another process may be at some of
  * it. What failed is tried again later by whoever runs then.
  */
-async function workOff(db: Db, { book, progress }: Import, import_id: bigint): Promise<void> {
+async function workOff(db: Db, { receive, progress }: Import, import_id: bigint): Promise<void> {
   const all = await waiting(db, import_id);
   for (let left = all; left > 0; left = await waiting(db, import_id)) {
     let batches = 0;
-    const drained = await drainStatementLines(db, book, () => {
+    const drained = await drainStatementLines(db, receive, () => {
       progress('Booking', Math.min(all, all - left + batches * 200), all);
       batches += 1;
       return true;

@@ -1,6 +1,7 @@
 import type { Db } from '../base/db.ts';
 import { drainInbox } from '../inbox/take.ts';
-import { bookLines, type BookSettings } from './book.ts';
+import type { ReceiveSettings } from '../payments/receive.ts';
+import { bookLines } from './book.ts';
 import { line_source } from './keep.ts';
 
 const batch_size = 200;
@@ -11,9 +12,9 @@ const batch_size = 200;
  */
 export async function drainStatementLines(
   db: Db,
-  settings: BookSettings,
+  receive: ReceiveSettings,
   more: () => boolean = () => true,
 ): Promise<number> {
-  const work = bookLines(settings);
+  const work = bookLines(receive);
   return drainInbox(db, { source: line_source, batch_size, work }, more);
 }

@@ -89,7 +89,7 @@ export function reportAsJson(it: ImportReport) {
     charges: sum(it.of('charge', 'booked')),
     moves: sum(it.of('move', 'booked')),
     booked_before: it.of('move', 'booked_before').count + it.of('charge', 'booked_before').count,
-    reversals: sum(it.of('reversal', 'passed_on')),
+    reversals: sum(it.of('reversal', 'booked')),
     not_booked: Object.fromEntries(
       kinds_not_booked.map((kind) => [kind, sum(it.of(kind, 'not_booked'))]),
     ),
@@ -130,7 +130,7 @@ export function reportInWords(it: ImportReport): string[] {
     figure('Moves booked', it.of('move', 'booked')),
     ...present('Moves booked before', it.of('move', 'booked_before')),
     ...present('Charges booked before', it.of('charge', 'booked_before')),
-    ...present('Reversals', it.of('reversal', 'passed_on')),
+    ...present('Payments reversed', it.of('reversal', 'booked')),
     ...present('Not booked: payouts', it.of('payout', 'not_booked')),
     ...present('Not booked: reversals', it.of('reversal', 'not_booked')),
     ...present('Not booked: payments elsewhere', it.of('payment', 'not_booked')),

@@ -7,7 +7,6 @@ import { sql } from 'kysely';
 import { beforeEach, expect, test } from 'vitest';
 import { SetupError } from '../../src/base/errors.ts';
 import { balancesOf } from '../../src/ledger/balances.ts';
-import type { MpesaReversal } from '../../src/mpesa-statement/book.ts';
 import { importStatement } from '../../src/mpesa-statement/import.ts';
 import { drainStatementLines } from '../../src/mpesa-statement/jobs.ts';
 import {
@@ -56,7 +55,7 @@ async function takes(bytes: Buffer, name = 'statement.csv', shortcode?: string) 
   const was_read = await importStatement(house.db, {
     path,
     shortcode,
-    book: { receive: house.receive },
+    receive: house.receive,
     progress: () => undefined,
     bad: ({ number, reason }) => bad.push(`Line ${number}: ${reason}`),
   });
@@ -423,50 +422,66 @@ test('two lines that look alike are taken once, and named when their balances di
   expect(await balances('5010')).toEqual({ '5010': 5_00n });
 });
 
-test('a reversal is told with the payment that it reverses, whichever process is at what', async () => {
-  const told: MpesaReversal[] = [];
-  const reversals: Happened[] = [
-    day[0]!,
-    {
-      receipt: 'TKK0000030',
-      at: '2026-11-20 17:00:00',
-      amount: '-500.00',
-      details: 'Pay Bill Reversal to 25470****004 - KAMAU Acc. TKK0000002',
-      linked: 'TKK0000001',
-    },
-    {
-      receipt: 'TKK0000031',
-      at: '2026-11-20 17:01:00',
-      amount: '-10.00',
-      details: 'Reversal of TKK0000099',
-    },
-  ];
-  const { code, report } = await takes(csv(classic(reversals)));
-  // Nothing reverses payments yet: they are kept.
+test('a payment that M-Pesa took back is reversed, and a part of one is for a person', async () => {
+  const back = (receipt: string, at: string, amount: string, linked: string): Happened => ({
+    receipt,
+    at: `2026-11-20 ${at}`,
+    amount,
+    // What the payer typed is a receipt too, and means nothing.
+    details: 'Pay Bill Reversal to 25470****004 - KAMAU Acc. TKK0000005',
+    linked,
+  });
+  const { code, report } = await takes(
+    csv(
+      classic([
+        ...day,
+        back('TKK0000030', '17:00:00', '-500.00', 'TKK0000001'),
+        back('TKK0000031', '17:01:00', '-10.00', 'TKK0000002'),
+        back('TKK0000032', '17:02:00', '-7.00', 'TKK0000099'),
+        back('TKK0000033', '17:03:00', '-60840.00', ''),
+      ]),
+    ),
+  );
   expect(code).toBe(0);
-  expect(report.not_booked.reversal).toEqual({ count: 2, amount: '510.00' });
-  await house.db.updateTable('inbox').set({ state: 'new' }).where('subject', '!=', 'X').execute();
-  const reversedAtMpesa = async (_: unknown, list: MpesaReversal[]) => void told.push(...list);
-  await drainStatementLines(house.db, { receive: house.receive, reversedAtMpesa });
-  expect(told).toMatchObject([
+  expect(report).toMatchObject({
+    reversals: { count: 1, amount: '500.00' },
+    not_booked: { reversal: { count: 3 } },
+  });
+  const reversed = await house.db
+    .selectFrom('payments')
+    .select(['receipt', 'reversal_receipt', 'reversed_at'])
+    .where('reversed_at', 'is not', null)
+    .execute();
+  expect(reversed).toEqual([
     {
-      shortcode: '600000',
-      receipt: 'TKK0000030',
-      reversed_receipt: 'TKK0000001',
-      amount_cents: 500_00n,
-      at: new Date('2026-11-20T14:00:00Z'),
+      receipt: 'TKK0000001',
+      reversal_receipt: 'TKK0000030',
+      reversed_at: new Date('2026-11-20T14:00:00Z'),
     },
   ]);
-  const kept = await house.db
-    .selectFrom('statement_lines')
-    .select(['receipt', 'outcome', 'reversed_receipt'])
-    .where('kind', '=', 'reversal')
-    .orderBy('receipt')
-    .execute();
-  expect(kept).toEqual([
-    { receipt: 'TKK0000030', outcome: 'passed_on', reversed_receipt: 'TKK0000001' },
-    { receipt: 'TKK0000031', outcome: 'not_booked', reversed_receipt: 'TKK0000099' },
-  ]);
+  expect(await balances(utility)).toEqual({ [utility]: 61_840_00n - 15_00n - 300_00n });
+  expect(await house.findings()).toEqual([]);
+});
+
+test('a reversal of an unknown payment is kept until it is looked at again', async () => {
+  const newest = { receipt: 'TKK0000040', at: '2026-11-20 08:00:00', amount: '-500.00' };
+  const reversal = { ...newest, details: 'Reversal of TKK0000001', linked: 'TKK0000001' };
+  await takes(csv(classic([reversal])));
+  await takes(csv(classic([day[0]!])));
+  const line = () =>
+    house.db
+      .selectFrom('statement_lines')
+      .select(['inbox_id', 'outcome', 'reversed_receipt'])
+      .where('kind', '=', 'reversal')
+      .executeTakeFirstOrThrow();
+  const kept = await line();
+  expect(kept).toMatchObject({ outcome: 'not_booked', reversed_receipt: 'TKK0000001' });
+  // Looked at again once its payment is known.
+  await karani(['inbox', 'replay', String(kept.inbox_id)], env());
+  await drainStatementLines(house.db, house.receive);
+  expect(await line()).toMatchObject({ outcome: 'booked' });
+  expect(await balances(utility)).toEqual({ [utility]: 0n });
+  expect(await house.findings()).toEqual([]);
 });
 
 test('an import that is killed in the middle goes on where it was', async () => {
@@ -514,7 +529,7 @@ test('two imports at once, and a worker beside them, import everything once', as
   const [a, b] = await Promise.all([
     takes(one, 'a.csv'),
     takes(other, 'Statements for 600000.csv'),
-    drainStatementLines(house.db, { receive: house.receive }),
+    drainStatementLines(house.db, house.receive),
   ]);
   expect([a.code, b.code]).toEqual([0, 0]);
   expect(a.report.payments.new.count + b.report.payments.new.count).toBe(403);

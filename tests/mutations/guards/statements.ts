@@ -22,7 +22,7 @@ export const statements: Guard[] = [
         put: 'order by',
       },
       {
-        file: 'migrations/0017_statements.sql',
+        file: 'migrations/0018_statements.sql',
         remove: 'constraint statement_lines_once unique (shortcode,',
         put: 'constraint statement_lines_once unique (inbox_id, shortcode,',
       },
@@ -39,12 +39,12 @@ export const statements: Guard[] = [
     name: 'a move stands in the statements of both accounts and is booked once',
   },
   {
-    guard: 'a receipt that was typed reverses nothing',
+    guard: 'a part of a payment that was taken back does not reverse all of it',
     file: 'src/mpesa-statement/book.ts',
-    remove: 'const is_payment = reversed_receipt !== undefined && payments.has(reversed_receipt);',
-    put: 'const is_payment = reversed_receipt !== undefined;',
+    remove: 'payment?.amount_cents === -line.amount_cents && ',
+    put: 'payment?.amount_cents !== 0n && ',
     test: 'tests/mpesa-statement/import.test.ts',
-    name: 'a reversal is told with the payment that it reverses, whichever process is at what',
+    name: 'a payment that M-Pesa took back is reversed, and a part of one is for a person',
   },
   {
     guard: 'what a payer typed is not read as Safaricom’s words',

@@ -34,11 +34,11 @@ create table statement_lines (
   balance_cents bigint,
   completed_at timestamptz not null,
   -- waiting: not worked through yet. new, confirmed, known, contradicting: of payments, how they were known.
-  -- booked, booked_before: by this line, or by the other side of the same move. passed_on: to whoever reverses.
+  -- booked, booked_before: by this line, or by the other side of the same move.
   -- not_booked: kept until somebody can. nothing: there is nothing to book.
   outcome text not null default 'waiting'
     check (outcome in ('waiting', 'new', 'confirmed', 'known', 'contradicting', 'booked',
-                       'booked_before', 'passed_on', 'not_booked', 'nothing')),
+                       'booked_before', 'not_booked', 'nothing')),
   payment_id bigint references payments,
   reversed_receipt text,
   -- A receipt has a line for the payment and one for its charge; the same line stands in many exports.
