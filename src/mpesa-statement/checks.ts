@@ -5,28 +5,38 @@ import { type Check, finding } from '../base/check.ts';
 export const statementChecks: readonly Check[] = [
   finding(
     'what a statement booked is on the books, with its amount',
+    // Joined at once, and not looked up one by one: there may be millions.
     sql`
-      select 'inbox ' || s.inbox_id || ', a ' || s.kind as found
-      from statement_lines s
-      where s.outcome in ('booked', 'booked_before') and s.kind in ('charge', 'move') and not exists (
-        select from ledger_transactions t join postings p on p.ledger_transaction_id = t.id
-        where p.amount_cents = abs(s.amount_cents)
-          and case s.kind
-                when 'charge' then
-                  t.key = 'mpesa_charge:' || s.shortcode || ':' || s.receipt || ':' || s.amount_cents
-                else t.key >= 'mpesa_move:' || s.shortcode || ':' || s.receipt || ':'
-                 and t.key < 'mpesa_move:' || s.shortcode || ':' || s.receipt || ';'
-              end)
+      with booked as (
+        select split_part(t.key, ':', 1) || ':' || split_part(t.key, ':', 2) || ':' || split_part(t.key, ':', 3)
+               as what, p.amount_cents
+        from ledger_transactions t join postings p on p.ledger_transaction_id = t.id
+        where t.kind in ('mpesa_charge', 'mpesa_move')
+      ), said as (
+        select inbox_id, kind, abs(amount_cents) as amount_cents,
+               'mpesa_' || kind || ':' || shortcode || ':' || receipt as what
+        from statement_lines
+        where outcome in ('booked', 'booked_before') and kind in ('charge', 'move')
+      )
+      select 'inbox ' || said.inbox_id || ', a ' || said.kind as found
+      from said left join booked using (what, amount_cents)
+      where booked.what is null
       limit 20`,
   ),
   finding(
     'M-Pesa’s charges and moves on the books stand in a statement',
     sql`
-      select t.key as found from ledger_transactions t
-      where t.kind in ('mpesa_charge', 'mpesa_move') and not exists (
-        select from statement_lines s
-        where s.receipt = split_part(t.key, ':', 3) and s.shortcode = split_part(t.key, ':', 2)
-          and s.outcome = 'booked')
+      with said as (
+        select distinct 'mpesa_' || kind || ':' || shortcode || ':' || receipt as what
+        from statement_lines where outcome = 'booked' and kind in ('charge', 'move')
+      ), booked as (
+        select t.key,
+               split_part(t.key, ':', 1) || ':' || split_part(t.key, ':', 2) || ':' || split_part(t.key, ':', 3)
+               as what
+        from ledger_transactions t where t.kind in ('mpesa_charge', 'mpesa_move')
+      )
+      select booked.key as found from booked left join said using (what)
+      where said.what is null
       limit 20`,
   ),
   finding(

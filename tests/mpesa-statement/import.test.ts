@@ -539,3 +539,15 @@ test('two imports at once, and a worker beside them, import everything once', as
   });
   expect(await house.findings()).toEqual([]);
 });
+
+test('ledger verify names a line that is not on the books as it says', async () => {
+  await takes(csv(classic(day, { opening: '100.00' })));
+  await house.db
+    .updateTable('statement_lines')
+    .set({ amount_cents: -6_00n })
+    .where('receipt', '=', 'TKK0000001')
+    .where('kind', '=', 'charge')
+    .execute();
+  const [first] = await house.findings();
+  expect(first?.check).toBe('what a statement booked is on the books, with its amount');
+});
