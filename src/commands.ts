@@ -27,6 +27,7 @@ import { linkedStatus, linkFromTerminal } from './linked-commands.ts';
 import { listen } from './listen.ts';
 import { keptOff } from './trades.ts';
 import { readSettings, type Settings } from './settings.ts';
+import { importFile } from './statement-commands.ts';
 import { openSimulator } from './simulator/simulator.ts';
 
 type Values = Record<string, unknown>;
@@ -106,6 +107,14 @@ export const commands: readonly Command[] = [
       'Checks a running installation: the books, nothing stuck, nobody untold. --mpesa URL: and a simulator’s truth.',
     options: { ...json, mpesa: { type: 'string' } },
     run: (values) => withDatabase((db) => checkAll(db, values)),
+  },
+  {
+    name: 'statement import',
+    summary:
+      'M-Pesa’s statement of an account, CSV or Excel: finds and confirms payments, books charges.',
+    positionals: ['FILE'],
+    options: { ...json, shortcode: { type: 'string' } },
+    run: (values, [path = '']) => withDatabase((db, it) => importFile(db, it, path, values)),
   },
   {
     name: 'inbox list',
@@ -349,6 +358,7 @@ async function showInbox(db: Db, id: bigint, as_json: boolean): Promise<ExitCode
 /** Who works through what came from there. */
 function taskFor(source: string) {
   if (/^(?:c2b|stk|pull|status)_/.test(source)) return 'drain_payments';
+  if (source === 'statement_line') return 'book_statements';
   return ['whatsapp', 'whatsapp_linked', 'sms'].includes(source) ? 'take_turns' : 'take_reports';
 }
 

@@ -7,6 +7,7 @@ import { invoiceChecks } from './invoices/checks.ts';
 import { inboxChecks } from './inbox/checks.ts';
 import { invoiceDues } from './invoices/dues.ts';
 import { ledgerChecks } from './ledger/verify.ts';
+import { statementChecks } from './mpesa-statement/checks.ts';
 import { outboxChecks } from './outbox/checks.ts';
 import { paymentActions } from './payments/actions.ts';
 import { alertChecks, paymentChecks } from './payments/checks.ts';
@@ -34,7 +35,12 @@ export const actions: Actions = {
 };
 
 /** What `karani ledger verify` proves. */
-export const checks: readonly Check[] = [...ledgerChecks, ...paymentChecks, ...invoiceChecks];
+export const checks: readonly Check[] = [
+  ...ledgerChecks,
+  ...paymentChecks,
+  ...statementChecks,
+  ...invoiceChecks,
+];
 
 /** What `karani check` proves besides: that nothing is stuck and nobody was left untold. */
 export const running_checks: readonly Check[] = [

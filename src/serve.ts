@@ -21,7 +21,7 @@ import { loadMessages } from './flow/messages.ts';
 import { sharedTokens } from './daraja-tokens.ts';
 import type { StkShortcode } from './daraja/stk.ts';
 import { openChart } from './ledger/accounts.ts';
-import { moneyAccount } from './ledger/chart.ts';
+import { accountsAtMpesa, moneyAccount } from './ledger/chart.ts';
 import { enrol } from './people/enrol.ts';
 import { registerShortcodes } from './register-shortcodes.ts';
 import { actions, dues, trades } from './registry.ts';
@@ -84,7 +84,7 @@ async function start(settings: Settings, roles: readonly ServerRole[], run: Run)
   stops.push({ name: 'database connections', stop: () => pool.end() });
   const money_accounts = moneyAccounts(settings);
   await inTransaction(db, async (tx) => {
-    await openChart(tx, [...money_accounts.values()]);
+    await openChart(tx, [...money_accounts.values()].flatMap(accountsAtMpesa));
     if (demo) await seedDemo(tx);
     await enrol(
       tx,

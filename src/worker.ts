@@ -8,6 +8,7 @@ import { takeOptOuts, takeSms } from './conversation/sms.ts';
 import type { House } from './conversation/house.ts';
 import { takeTurns } from './conversation/whatsapp.ts';
 import type { Messages } from './flow/messages.ts';
+import { drainStatementLines } from './mpesa-statement/jobs.ts';
 import { copyUndelivered, giveUpUnsent } from './outbox/delivery.ts';
 import { endLostSms } from './outbox/take.ts';
 import { type Asking, askStatuses } from './payments/ask-status.ts';
@@ -48,6 +49,8 @@ export async function startWorker(it: WorkerParts): Promise<Tasks> {
         drainPulled(it.db, it.receive, more),
         drainStatusResults(it.db, it.receive, more),
       ]),
+    // On its own: nobody's payment waits behind a long statement.
+    book_statements: (more) => drainStatementLines(it.db, it.receive, more),
     send_prompts: (more) => sendPrompts(it.db, it.prompting, more),
     look_up_prompts: (more) => lookUpPrompts(it.db, it.prompting, more),
     pull_payments: (more) => pullPayments(it.db, it.pulling, more),

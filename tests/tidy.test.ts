@@ -20,6 +20,7 @@ const may_import: Record<string, string[]> = {
   flow: doors_of_all,
   people: ['base', 'outbox', 'flow'],
   payments: ['base', 'daraja', 'ledger', 'inbox', 'outbox', 'people', 'flow'],
+  'mpesa-statement': ['base', 'daraja', 'ledger', 'inbox', 'payments'],
   conversation: ['base', 'channels', 'flow', 'inbox', 'outbox', 'people'],
   customers: ['base', 'ledger', 'outbox', 'people', 'flow', 'payments'],
   invoices: ['base', 'ledger', 'outbox', 'people', 'payments', 'customers', 'flow'],

@@ -11,6 +11,7 @@ import { log } from './log.ts';
  */
 export type Task =
   | 'drain_payments'
+  | 'book_statements'
   | 'send_prompts'
   | 'look_up_prompts'
   | 'pull_payments'

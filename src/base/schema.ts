@@ -245,6 +245,33 @@ export interface Schema {
     result_code: string | null;
     verdict: StatusVerdict | null;
   };
+  statement_imports: {
+    id: GeneratedAlways<bigint>;
+    file_hash: Buffer;
+    shortcode: string;
+    account: string;
+    started_at: At;
+    ended_at: Date | null;
+    covers_from: Date | null;
+    covers_to: Date | null;
+    lines: number | null;
+    bad_lines: number | null;
+    gaps: number | null;
+  };
+  statement_lines: {
+    inbox_id: bigint;
+    import_id: bigint;
+    shortcode: string;
+    account: string;
+    receipt: string;
+    kind: string;
+    amount_cents: bigint;
+    balance_cents: bigint | null;
+    completed_at: Date;
+    outcome: Generated<string>;
+    payment_id: bigint | null;
+    reversed_receipt: string | null;
+  };
   daraja_tokens: {
     app: string;
     token: Buffer | null;

@@ -121,7 +121,8 @@ async function countFailure(tx: Tx, { gaveUp }: Drain, row: Kept, why: string): 
 
 // By due time, as the index has them: by id alone the planner may walk all that was ever received.
 // And one look by the index for each row's earlier ones: `not exists` may become a join that reads
-// all that waits.
+// all that waits. `is not true` and not `is null`, which the planner takes for so rare that it
+// sorts all that waits first (measured with 9,000: 180 ms instead of 9).
 async function lockWaiting(tx: Tx, { source, batch_size }: Drain): Promise<Kept[]> {
   return tx
     .selectFrom('inbox')
@@ -134,14 +135,14 @@ async function lockWaiting(tx: Tx, { source, batch_size }: Drain): Promise<Kept[
       (row) =>
         row
           .selectFrom('inbox as earlier')
-          .select('earlier.id')
+          .select(sql<boolean>`true`.as('is_there'))
           .whereRef('earlier.source', '=', 'inbox.source')
           .whereRef('earlier.subject', '=', 'inbox.subject')
           .whereRef('earlier.id', '<', 'inbox.id')
           .where('earlier.state', '=', 'new')
           .limit(1),
-      'is',
-      null,
+      'is not',
+      true,
     )
     .orderBy('due_at')
     .orderBy('id')

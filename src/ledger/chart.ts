@@ -1,5 +1,6 @@
 /** The chart of accounts, as far as anything posts to it. Sub-accounts are `CODE:OWNER`. */
 
+export const BANK = '1000';
 /**
  * M-Pesa in settlement; also what was reported for a shortcode that is not configured, until a
  * person looks.
@@ -11,17 +12,20 @@ export const AFTER_REVERSAL = '1390';
 export const CUSTOMER_CREDIT = '2010';
 export const UNMATCHED = '2040';
 export const SALES = '4000';
+/** What M-Pesa takes for its work. */
+export const MPESA_CHARGES = '5010';
 
 /**
  * The accounts that exist once. Owners' sub-accounts and M-Pesa's own are opened as they appear.
  */
 export const chart: readonly { code: string; name: string }[] = [
-  { code: '1000', name: 'Bank' },
+  { code: BANK, name: 'Bank' },
   { code: IN_SETTLEMENT, name: 'M-Pesa in settlement' },
   { code: AFTER_REVERSAL, name: 'Receivable after reversal or clawback' },
   { code: UNMATCHED, name: 'Unmatched receipts' },
   { code: '3000', name: 'Equity and opening balances' },
   { code: SALES, name: 'Sales' },
+  { code: MPESA_CHARGES, name: 'M-Pesa charges' },
 ];
 
 /**
@@ -30,6 +34,14 @@ export const chart: readonly { code: string; name: string }[] = [
  */
 export function moneyAccount(shortcode: string, kind: 'paybill' | 'till'): string {
   return `1010:${shortcode}:${kind === 'till' ? 'merchant' : 'utility'}`;
+}
+
+/**
+ * All accounts that a shortcode has at M-Pesa, given where its payments land: that one, and the
+ * Working account, from which it pays businesses.
+ */
+export function accountsAtMpesa(money_account: string): string[] {
+  return [money_account, money_account.replace(/:[a-z]+$/, ':working')];
 }
 
 /** What one customer owes. */

@@ -32,6 +32,7 @@ const constraints = [
   ['outbox', 'outbox_key_key'],
   ['inbox', 'inbox_source_body_hash_key'],
   ['hearings', 'hearings_pkey'],
+  ['statement_lines', 'statement_lines_once'],
 ] as const;
 
 /** What the ledger can prove about itself. The trades add what ties their own tables to it. */

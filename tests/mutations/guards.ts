@@ -9,6 +9,7 @@ import { payments } from './guards/payments.ts';
 import { prompts } from './guards/prompts.ts';
 import { proofs } from './guards/proofs.ts';
 import { recovery } from './guards/recovery.ts';
+import { statements } from './guards/statements.ts';
 import { turns } from './guards/turns.ts';
 
 /** Every guard that must not be lost without a test going red. */
@@ -20,6 +21,7 @@ export const guards: readonly Guard[] = [
   ...payments,
   ...prompts,
   ...recovery,
+  ...statements,
   ...ledger,
   ...proofs,
   ...messages,
