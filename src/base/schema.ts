@@ -136,6 +136,11 @@ export interface Schema {
     name: string;
     person_id: bigint | null;
     created_at: At;
+    added_by: bigint | null;
+  };
+  counters: {
+    name: string;
+    last: bigint;
   };
   invoices: {
     id: GeneratedAlways<bigint>;
@@ -145,8 +150,31 @@ export interface Schema {
     outstanding_cents: bigint;
     issued_on: string;
     due_on: string;
-    state: GeneratedAlways<'UNPAID' | 'PARTIALLY_PAID' | 'PAID'>;
+    state: GeneratedAlways<'UNPAID' | 'PARTIALLY_PAID' | 'PAID' | 'VOID'>;
     created_at: At;
+    description: Generated<string>;
+    issued_by: bigint | null;
+    issued_key: string | null;
+    voided_at: Date | null;
+    voided_by: bigint | null;
+    void_reason: string | null;
+  };
+  credit_allocations: {
+    id: GeneratedAlways<bigint>;
+    customer_id: bigint;
+    due_kind: string;
+    due_id: bigint;
+    due_reference: string;
+    amount_cents: bigint;
+    created_at: At;
+    reversed_at: Date | null;
+    reversed_by: bigint | null;
+    reversed_for: string | null;
+  };
+  invoice_reminders: {
+    invoice_id: bigint;
+    kind: 'before' | 'today' | 'after' | 'again';
+    at: Date;
   };
   payments: {
     id: GeneratedAlways<bigint>;
