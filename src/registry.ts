@@ -1,11 +1,13 @@
 import type { Check } from './base/check.ts';
 import { conversationChecks } from './conversation/checks.ts';
+import { customerActions } from './customers/actions.ts';
 import { creditDues } from './customers/dues.ts';
 import type { Actions } from './flow/action.ts';
 import { invoiceActions } from './invoices/actions.ts';
 import { invoiceChecks } from './invoices/checks.ts';
 import { inboxChecks } from './inbox/checks.ts';
 import { invoiceDues } from './invoices/dues.ts';
+import { ownerActions } from './invoices/owner-actions.ts';
 import { ledgerChecks } from './ledger/verify.ts';
 import { outboxChecks } from './outbox/checks.ts';
 import { paymentActions } from './payments/actions.ts';
@@ -26,7 +28,9 @@ export const trades: readonly Trade[] = [{ name: 'invoices', dues: invoiceDues }
 
 /** What flows can do. */
 export const actions: Actions = {
+  ...customerActions,
   ...invoiceActions,
+  ...ownerActions,
   ...paymentActions(dues),
   ...peopleActions,
   ...reportActions,

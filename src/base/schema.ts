@@ -5,6 +5,8 @@ import type { Generated, GeneratedAlways, JSONColumnType } from 'kysely';
 type At = Generated<Date>;
 type Json = JSONColumnType<Record<string, unknown>>;
 
+export type InvoiceState = 'UNPAID' | 'PARTIALLY_PAID' | 'PAID' | 'VOID';
+
 export interface Schema {
   accounts: {
     id: GeneratedAlways<bigint>;
@@ -150,7 +152,7 @@ export interface Schema {
     outstanding_cents: bigint;
     issued_on: string;
     due_on: string;
-    state: GeneratedAlways<'UNPAID' | 'PARTIALLY_PAID' | 'PAID' | 'VOID'>;
+    state: GeneratedAlways<InvoiceState>;
     created_at: At;
     description: Generated<string>;
     issued_by: bigint | null;

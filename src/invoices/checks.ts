@@ -17,9 +17,8 @@ export const invoiceChecks: readonly Check[] = [
         select sum(amount_cents) as cents from credit_allocations
         where due_kind = 'invoice' and due_id = i.id and reversed_at is null
       ) credited on true
-      where i.outstanding_cents
-         <> case when i.voided_at is null then i.total_cents else 0 end
-            - coalesce(paid.cents, 0) - coalesce(credited.cents, 0)
+      where i.outstanding_cents <> case when i.voided_at is null then i.total_cents else 0 end
+          - coalesce(paid.cents, 0) - coalesce(credited.cents, 0)
       limit 20`,
   ),
   finding(

@@ -37,10 +37,10 @@ export interface Issued {
   again: boolean;
 }
 
-const usual_days = 14;
-export const longest_description = 120;
+export const usual_days = 14;
+const longest_description = 120;
 /** As much as a screen can show, in cents. */
-export const most_cents = 999_999_999n;
+const most_cents = 999_999_999n;
 
 /**
  * Issues an invoice today, under the day's next number, once for each key, and tells the customer.

@@ -15,12 +15,12 @@ export interface ToVoid {
   reason: string;
 }
 
-export const longest_reason = 120;
+const longest_reason = 120;
 
 /**
- * Makes an invoice void: it is reversed on the books, nothing is left to pay of it, and the customer
- * is told. What credit has paid of it is credit again, and pays what else is open. One that a
- * payment has paid stays: it is refused (`paid`, `partly_paid`) until that payment is moved
+ * Makes an invoice void: it is reversed on the books, nothing is left to pay of it, and the
+ * customer is told. What credit has paid of it is credit again, and pays what else is open. One
+ * that a payment has paid stays: it is refused (`paid`, `partly_paid`) until that payment is moved
  * elsewhere, since who moves money says where it goes. Also refused: `unknown`, `void` already,
  * `no_reason`.
  */
