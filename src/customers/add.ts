@@ -30,12 +30,14 @@ export interface ToRegister {
   msisdn: string | null;
   /** Who adds them: null when it is a command. */
   by: bigint | null;
+  /** One that they already have, elsewhere; the next one if not said. */
+  number?: string | undefined;
 }
 
 const longest_name = 100;
 
 /**
- * Adds a customer under the next number, and makes the person behind the phone known, for whose
+ * Adds a customer, under the next number if they have none, and makes the person behind the phone known, for whose
  * number whoever adds them vouches. Refuses a phone that is a customer's already (`exists`) and an
  * empty name (`no_name`).
  */
@@ -53,8 +55,9 @@ export async function registerCustomer(
       select from customers where person_id = ${person_id} limit 1`.execute(tx);
     if (rows.length > 0) throw new Refusal('exists');
   }
-  const number = customerNumber(String(await nextNumber(tx, 'customer')));
-  const id = await writeCustomer(tx, { number, name, person_id, added_by: it.by });
+  const number = it.number ?? customerNumber(String(await nextNumber(tx, 'customer')));
+  const write = it.number === undefined ? writeCustomer : addCustomer;
+  const id = await write(tx, { number, name, person_id, added_by: it.by });
   return { id, number, name };
 }
 

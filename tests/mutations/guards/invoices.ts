@@ -55,7 +55,7 @@ export const invoices: Guard[] = [
     remove: 'await lockCustomers(tx, customerIds(parties));',
     put: 'void lockCustomers;',
     test: 'tests/invoices/invoices.test.ts',
-    name: 'a payment that becomes credit while an invoice is issued pays it all the same',
+    name: 'a payment that comes while an invoice is being issued pays it',
   },
   {
     guard: 'an invoice that a payment has paid is not made void',
