@@ -11,6 +11,7 @@ import type { Messages } from './flow/messages.ts';
 import { copyUndelivered, giveUpUnsent } from './outbox/delivery.ts';
 import { endLostSms } from './outbox/take.ts';
 import { type Asking, askStatuses } from './payments/ask-status.ts';
+import { sendReminders } from './invoices/remind.ts';
 import { drainPayments, sendDigest } from './payments/jobs.ts';
 import { lookUpPrompts } from './payments/look-up-prompts.ts';
 import { drainPulled } from './payments/pulled.ts';
@@ -63,6 +64,7 @@ export async function startWorker(it: WorkerParts): Promise<Tasks> {
     ask_questions: (more) => askQuestions(it.db, it.house, more),
     send_outbox: (more, give_up) => sendOutbox({ ...it, sender: 'others' }, more, give_up),
     send_digest: () => sendDigest(it.db),
+    remind: (more) => sendReminders(it.db, more),
     count_steps: () => countSteps(it.db),
     check_books: (more, give_up) => checkBooks({ ...it, checks }, more, give_up),
   });

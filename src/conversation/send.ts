@@ -180,7 +180,8 @@ function outgoing(it: Sending, message: Leased, by: By): Outgoing {
   return {
     ...about,
     text,
-    choices: choices ?? undefined,
+    // A template's words are chosen only now.
+    choices: choices && template !== null ? { ...choices, body: text } : (choices ?? undefined),
     cold: !warm,
     ...(template === null
       ? {}

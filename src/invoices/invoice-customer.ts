@@ -6,9 +6,11 @@ import { Refusal } from '../base/errors.ts';
 import { decimalFromCents } from '../base/money.ts';
 import { shownLine } from '../base/text.ts';
 import { lockCustomers } from '../customers/lock.ts';
+import type { Language } from '../flow/action.ts';
 import { notify } from '../outbox/notify.ts';
 import { writeInvoice } from './issue.ts';
 import { counterOf, invoiceNumber } from './number.ts';
+import { payTap } from './pay-tap.ts';
 
 export interface ToInvoice {
   customer_id: bigint;
@@ -70,8 +72,9 @@ export async function invoiceCustomer(tx: Tx, it: ToInvoice): Promise<Issued> {
   await lockCustomers(tx, [it.customer_id]);
   const customer = await tx
     .selectFrom('customers')
-    .select(['id', 'number', 'person_id'])
-    .where('id', '=', it.customer_id)
+    .leftJoin('people', 'people.id', 'customers.person_id')
+    .select(['customers.id', 'number', 'person_id', 'language'])
+    .where('customers.id', '=', it.customer_id)
     .executeTakeFirst();
   if (!customer) throw new Refusal('unknown');
   const day = today.replaceAll('-', '');
@@ -88,7 +91,7 @@ export async function invoiceCustomer(tx: Tx, it: ToInvoice): Promise<Issued> {
   });
   const issued = await issuedUnder(tx, it.key);
   if (!issued) throw new Error(`${number} was issued and is not there`);
-  if (it.tell) await tellOfInvoice(tx, customer.person_id, issued);
+  if (it.tell) await tellOfInvoice(tx, customer, issued);
   return { ...issued, again: false };
 }
 
@@ -104,7 +107,7 @@ async function issuedUnder(db: Db, key: string) {
 
 async function tellOfInvoice(
   tx: Tx,
-  person_id: bigint | null,
+  { person_id, language }: { person_id: bigint | null; language: Language | null },
   it: Omit<Issued, 'again'>,
 ): Promise<void> {
   if (person_id === null) return;
@@ -122,7 +125,8 @@ async function tellOfInvoice(
     return outstanding_cents < total_cents ? 'invoice_part_ahead' : 'invoice_issued';
   })();
   const key = `invoice:${number}:issued`;
-  await notify(tx, [{ key, person_id, template, values, trade: 'invoice' }]);
+  const choices = outstanding_cents === 0n ? undefined : payTap(language ?? 'en');
+  await notify(tx, [{ key, person_id, template, values, choices, trade: 'invoice' }]);
 }
 
 /** The day that is so many days after another, "2026-02-03". */

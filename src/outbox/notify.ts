@@ -22,10 +22,12 @@ export type Message = {
   trade?: string;
   /** The reference of the question that it asks. */
   question?: string;
-} & (
-  | { template: string; values: Record<string, string> }
-  | { words: string; choices?: Choices | undefined }
-);
+} &
+  /** Below a template's words, which are its choices' body, what may be tapped. */
+  (
+    | { template: string; values: Record<string, string>; choices?: Choices | undefined }
+    | { words: string; choices?: Choices | undefined }
+  );
 
 /**
  * Queues messages in this commit; they are sent after it. The key says what is told and to whom,
