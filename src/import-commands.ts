@@ -19,7 +19,7 @@ type TakeLine = (tx: Tx, values: Values) => Promise<'added' | 'there'>;
 
 type WithDatabase = (work: (db: Db) => Promise<ExitCode>) => Promise<ExitCode | void>;
 
-/** The commands that read customers and invoices from files; they exit 1 when lines were not taken. */
+/** The commands that read customers and invoices from files; 1 when lines were not taken. */
 export const importCommands = (withDatabase: WithDatabase): readonly Command[] => [
   {
     name: 'customers import',

@@ -37,9 +37,9 @@ export interface ToRegister {
 const longest_name = 100;
 
 /**
- * Adds a customer, under the next number if they have none, and makes the person behind the phone known, for whose
- * number whoever adds them vouches. Refuses a phone that is a customer's already (`exists`) and an
- * empty name (`no_name`).
+ * Adds a customer, under the next number if they have none, and makes the person behind the phone
+ * known, for whose number whoever adds them vouches. Refuses a phone that is a customer's already
+ * (`exists`) and an empty name (`no_name`).
  */
 export async function registerCustomer(
   tx: Tx,
