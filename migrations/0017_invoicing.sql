@@ -62,3 +62,6 @@ create table invoice_reminders (
   at timestamptz not null,
   primary key (invoice_id, kind)
 );
+
+-- The paper that goes with a message where a channel can carry one, by what it is of: it is drawn as it leaves.
+alter table outbox add column paper jsonb;

@@ -16,6 +16,7 @@ import type { Dues } from './payments/due.ts';
 import type { Trade } from './trades.ts';
 import { peopleActions } from './people/actions.ts';
 import { reportActions } from './reports/actions.ts';
+import { paperActions } from './reports/paper-actions.ts';
 import { statementActions } from './reports/statement.ts';
 
 // The one list of what plugs in. A new trade is a folder and its lines here.
@@ -35,6 +36,7 @@ export const actions: Actions = {
   ...peopleActions,
   ...reportActions,
   ...statementActions,
+  ...paperActions,
 };
 
 /** What `karani ledger verify` proves. */

@@ -3,7 +3,7 @@ import { runTasks, type Tasks } from './base/jobs.ts';
 import { countSteps } from './conversation/step-counts.ts';
 import { askQuestions } from './conversation/questions.ts';
 import { takeReports } from './conversation/reports.ts';
-import { type Send, sendOutbox } from './conversation/send.ts';
+import { type DrawPaper, type Send, sendOutbox } from './conversation/send.ts';
 import { takeOptOuts, takeSms } from './conversation/sms.ts';
 import type { House } from './conversation/house.ts';
 import { takeTurns } from './conversation/whatsapp.ts';
@@ -35,6 +35,7 @@ export interface WorkerParts {
   /** Where there is a number on Meta's Cloud API. */
   whatsapp: Send | undefined;
   sms: Send | undefined;
+  draw: DrawPaper;
 }
 
 /** Starts the background tasks: the whole list of what runs when nobody asks. */

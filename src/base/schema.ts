@@ -131,6 +131,7 @@ export interface Schema {
     copied_at: Date | null;
     choices: JSONColumnType<Record<string, unknown>> | null;
     question: string | null;
+    paper: JSONColumnType<Record<string, unknown>> | null;
   };
   customers: {
     id: GeneratedAlways<bigint>;

@@ -126,7 +126,8 @@ async function tellOfInvoice(
   })();
   const key = `invoice:${number}:issued`;
   const choices = outstanding_cents === 0n ? undefined : payTap(language ?? 'en');
-  await notify(tx, [{ key, person_id, template, values, choices, trade: 'invoice' }]);
+  const paper = { kind: 'invoice', number } as const;
+  await notify(tx, [{ key, person_id, template, values, choices, paper, trade: 'invoice' }]);
 }
 
 /** The day that is so many days after another, "2026-02-03". */

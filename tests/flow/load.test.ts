@@ -23,6 +23,7 @@ test('the shipped conversations are right for every language and channel', async
     'paid',
     'pay',
     'payments',
+    'pdf',
     'person',
     'statement',
     'today',

@@ -186,6 +186,10 @@ const answers = fc.record({
       .map((refusal) => ({ refusal })),
     fc.record({ ref, amount, how: fc.constantFrom('asked', 'already', 'checking') }),
   ),
+  'reports.send_paper': fc.oneof(
+    fc.constantFrom('none', 'wrong_way', 'too_long').map((refusal) => ({ refusal })),
+    fc.record({ from: fc.constant('2026-02-03'), to: fc.constant('2026-02-04') }),
+  ),
   'customers.find': fc.oneof(
     fc.constant({ refusal: 'not_allowed' }),
     fc.record({ count: fc.nat(3), customers, only: maybe(name), name: maybe(name), phone }),
