@@ -33,7 +33,7 @@ export const invoices: Guard[] = [
     put: 'if (before && tx === undefined) {',
     also: [
       {
-        file: 'migrations/0018_invoicing.sql',
+        file: 'migrations/0019_invoicing.sql',
         remove: 'issued_key text unique check',
         put: 'issued_key text check',
       },
