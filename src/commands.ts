@@ -16,6 +16,7 @@ import {
   printTemplates,
   testAllFlows,
 } from './flow-commands.ts';
+import { importCommands } from './import-commands.ts';
 import { type Finding, verify } from './ledger/verify.ts';
 import { truthCheck } from './mpesa-truth.ts';
 import { sharedTokens } from './daraja-tokens.ts';
@@ -108,6 +109,7 @@ export const commands: readonly Command[] = [
     options: { ...json, mpesa: { type: 'string' } },
     run: (values) => withDatabase((db) => checkAll(db, values)),
   },
+  ...importCommands(withDatabase),
   {
     name: 'statement import',
     summary:

@@ -1,11 +1,13 @@
 import type { Check } from './base/check.ts';
 import { conversationChecks } from './conversation/checks.ts';
+import { customerActions } from './customers/actions.ts';
 import { creditDues } from './customers/dues.ts';
 import type { Actions } from './flow/action.ts';
 import { invoiceActions } from './invoices/actions.ts';
 import { invoiceChecks } from './invoices/checks.ts';
 import { inboxChecks } from './inbox/checks.ts';
 import { invoiceDues } from './invoices/dues.ts';
+import { ownerActions } from './invoices/owner-actions.ts';
 import { ledgerChecks } from './ledger/verify.ts';
 import { statementChecks } from './mpesa-statement/checks.ts';
 import { outboxChecks } from './outbox/checks.ts';
@@ -15,6 +17,7 @@ import type { Dues } from './payments/due.ts';
 import type { Trade } from './trades.ts';
 import { peopleActions } from './people/actions.ts';
 import { reportActions } from './reports/actions.ts';
+import { paperActions } from './reports/paper-actions.ts';
 import { statementActions } from './reports/statement.ts';
 
 // The one list of what plugs in. A new trade is a folder and its lines here.
@@ -27,11 +30,14 @@ export const trades: readonly Trade[] = [{ name: 'invoices', dues: invoiceDues }
 
 /** What flows can do. */
 export const actions: Actions = {
+  ...customerActions,
   ...invoiceActions,
+  ...ownerActions,
   ...paymentActions(dues),
   ...peopleActions,
   ...reportActions,
   ...statementActions,
+  ...paperActions,
 };
 
 /** What `karani ledger verify` proves. */

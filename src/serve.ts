@@ -23,6 +23,7 @@ import type { StkShortcode } from './daraja/stk.ts';
 import { openChart } from './ledger/accounts.ts';
 import { accountsAtMpesa, moneyAccount } from './ledger/chart.ts';
 import { enrol } from './people/enrol.ts';
+import { paperOf } from './reports/papers.ts';
 import { registerShortcodes } from './register-shortcodes.ts';
 import { actions, dues, trades } from './registry.ts';
 import { type LinkedParts, startLinked } from './linked.ts';
@@ -288,6 +289,7 @@ async function startTasks(
       answer_url: `${hooks_url}/status`,
     },
     messages: await loadMessages(flows_folder),
+    draw: (paper, language) => paperOf(db, paper, { language, house: house.values }),
     whatsapp:
       number &&
       ((to, message, give_up) =>

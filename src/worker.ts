@@ -3,7 +3,7 @@ import { runTasks, type Tasks } from './base/jobs.ts';
 import { countSteps } from './conversation/step-counts.ts';
 import { askQuestions } from './conversation/questions.ts';
 import { takeReports } from './conversation/reports.ts';
-import { type Send, sendOutbox } from './conversation/send.ts';
+import { type DrawPaper, type Send, sendOutbox } from './conversation/send.ts';
 import { takeOptOuts, takeSms } from './conversation/sms.ts';
 import type { House } from './conversation/house.ts';
 import { takeTurns } from './conversation/whatsapp.ts';
@@ -12,6 +12,7 @@ import { drainStatementLines } from './mpesa-statement/jobs.ts';
 import { copyUndelivered, giveUpUnsent } from './outbox/delivery.ts';
 import { endLostSms } from './outbox/take.ts';
 import { type Asking, askStatuses } from './payments/ask-status.ts';
+import { sendReminders } from './invoices/remind.ts';
 import { drainPayments, sendDigest } from './payments/jobs.ts';
 import { lookUpPrompts } from './payments/look-up-prompts.ts';
 import { drainPulled } from './payments/pulled.ts';
@@ -35,6 +36,7 @@ export interface WorkerParts {
   /** Where there is a number on Meta's Cloud API. */
   whatsapp: Send | undefined;
   sms: Send | undefined;
+  draw: DrawPaper;
 }
 
 /** Starts the background tasks: the whole list of what runs when nobody asks. */
@@ -66,6 +68,7 @@ export async function startWorker(it: WorkerParts): Promise<Tasks> {
     ask_questions: (more) => askQuestions(it.db, it.house, more),
     send_outbox: (more, give_up) => sendOutbox({ ...it, sender: 'others' }, more, give_up),
     send_digest: () => sendDigest(it.db),
+    remind: (more) => sendReminders(it.db, more),
     count_steps: () => countSteps(it.db),
     check_books: (more, give_up) => checkBooks({ ...it, checks }, more, give_up),
   });

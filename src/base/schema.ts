@@ -5,6 +5,8 @@ import type { Generated, GeneratedAlways, JSONColumnType } from 'kysely';
 type At = Generated<Date>;
 type Json = JSONColumnType<Record<string, unknown>>;
 
+export type InvoiceState = 'UNPAID' | 'PARTIALLY_PAID' | 'PAID' | 'VOID';
+
 export interface Schema {
   accounts: {
     id: GeneratedAlways<bigint>;
@@ -129,6 +131,7 @@ export interface Schema {
     copied_at: Date | null;
     choices: JSONColumnType<Record<string, unknown>> | null;
     question: string | null;
+    paper: JSONColumnType<Record<string, unknown>> | null;
   };
   customers: {
     id: GeneratedAlways<bigint>;
@@ -136,6 +139,11 @@ export interface Schema {
     name: string;
     person_id: bigint | null;
     created_at: At;
+    added_by: bigint | null;
+  };
+  counters: {
+    name: string;
+    last: bigint;
   };
   invoices: {
     id: GeneratedAlways<bigint>;
@@ -145,8 +153,31 @@ export interface Schema {
     outstanding_cents: bigint;
     issued_on: string;
     due_on: string;
-    state: GeneratedAlways<'UNPAID' | 'PARTIALLY_PAID' | 'PAID'>;
+    state: GeneratedAlways<InvoiceState>;
     created_at: At;
+    description: Generated<string>;
+    issued_by: bigint | null;
+    issued_key: string | null;
+    voided_at: Date | null;
+    voided_by: bigint | null;
+    void_reason: string | null;
+  };
+  credit_allocations: {
+    id: GeneratedAlways<bigint>;
+    customer_id: bigint;
+    due_kind: string;
+    due_id: bigint;
+    due_reference: string;
+    amount_cents: bigint;
+    created_at: At;
+    reversed_at: Date | null;
+    reversed_by: bigint | null;
+    reversed_for: string | null;
+  };
+  invoice_reminders: {
+    invoice_id: bigint;
+    kind: 'before' | 'today' | 'after' | 'again';
+    at: Date;
   };
   payments: {
     id: GeneratedAlways<bigint>;

@@ -11,7 +11,8 @@ import {
   renderMessage,
 } from '../flow/messages.ts';
 import type { House } from './house.ts';
-import type { Choices } from '../outbox/notify.ts';
+import type { Language } from '../flow/action.ts';
+import type { Choices, Paper } from '../outbox/notify.ts';
 import { codeOf } from '../people/link.ts';
 import { firstName } from '../people/first-name.ts';
 import {
@@ -30,11 +31,23 @@ export interface Outgoing {
   /** The same as a template with its parameters, and whether nothing else may be sent now. */
   template?: MessageTemplate | undefined;
   cold?: boolean;
+  /** A paper that goes with it. */
+  paper?: Attached | undefined;
   /** The message's own name, the same each time it is tried. */
   id: string;
   /** Said to somebody who has just written, and not of ourselves. */
   is_answer: boolean;
 }
+
+/** A file that goes with words. */
+export interface Attached {
+  name: string;
+  mime: string;
+  bytes: Buffer;
+}
+
+/** Draws a paper, in the language of whoever gets it. */
+export type DrawPaper = (paper: Paper, language: Language) => Promise<Attached>;
 
 /**
  * Sends to a WhatsApp id or a number and returns the provider's id of it. Throws ProviderError;
@@ -55,6 +68,8 @@ export interface Sending {
   whatsapp: Send | undefined;
   /** Where there is an account for it. */
   sms: Send | undefined;
+  /** Where papers can be sent; elsewhere the words go alone. */
+  draw?: DrawPaper | undefined;
   /** How many may be under way, twenty if not said. */
   at_once?: number;
 }
@@ -126,7 +141,8 @@ async function sendOne(it: Sending, message: Leased, give_up: AbortSignal): Prom
   if (!way) return { id, attempts, by: null, outcome: 'never', error: nobodyThere(it, message) };
   const { by, to, send } = way;
   try {
-    const provider_id = await send(to, outgoing(it, message, by), give_up);
+    const paper = await drawn(it, message, by);
+    const provider_id = await send(to, { ...outgoing(it, message, by), paper }, give_up);
     return { id, attempts, by, outcome: 'sent', provider_id };
   } catch (error) {
     const outcome = outcomeOf(error);
@@ -141,6 +157,15 @@ async function sendOne(it: Sending, message: Leased, give_up: AbortSignal): Prom
     else log.warn(fields, 'message not sent yet');
     return { ...fields, id, outcome };
   }
+}
+
+// What cannot be drawn holds up no words: they say all that matters.
+async function drawn(it: Sending, { id, paper, language }: Leased, by: By) {
+  if (paper === null || by !== 'whatsapp') return undefined;
+  return it.draw?.(paper, language).catch((error: unknown) => {
+    log.error({ outbox_id: String(id), error: messageOf(error) }, 'a paper could not be drawn');
+    return undefined;
+  });
 }
 
 /** By which channel this message goes now: WhatsApp where the person has it, else SMS. */
@@ -182,7 +207,8 @@ function outgoing(it: Sending, message: Leased, by: By): Outgoing {
   return {
     ...about,
     text,
-    choices: choices ?? undefined,
+    // A template's words are chosen only now.
+    choices: choices && template !== null ? { ...choices, body: text } : (choices ?? undefined),
     cold: !warm,
     ...(key === null
       ? {}

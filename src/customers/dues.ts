@@ -7,8 +7,8 @@ import { creditOf, UNMATCHED } from '../ledger/chart.ts';
 import { postLedger } from '../ledger/post.ts';
 import { reverseLedger } from '../ledger/reverse.ts';
 import type { Dues, Named } from '../payments/due.ts';
-
-const written = /\bCUST(?:OMER)?[^0-9A-Z]*0*(\d{1,9})\b/g;
+import { lockCustomers } from './lock.ts';
+import { customerNumbersIn } from './number.ts';
 
 /** "customer:12", and back. */
 export function customerParty(id: bigint): string {
@@ -31,11 +31,8 @@ export const creditDues: Dues = {
   kind: 'credit',
 
   referencesIn(typed) {
-    // An underscore is a letter to \b, and a separator to people.
-    const found = typed.toUpperCase().replaceAll('_', ' ').matchAll(written);
-    const numbers = [...found].map((m) => customerNumber(m[1] ?? ''));
     const phone = msisdnFrom(typed);
-    return [...new Set([...numbers, ...(phone ? [phone] : [])])];
+    return [...new Set([...customerNumbersIn(typed), ...(phone ? [phone] : [])])];
   },
 
   async find(db, references) {
@@ -91,6 +88,10 @@ export const creditDues: Dues = {
   },
 
   async takeBack(tx, allocations) {
+    await lockCustomers(
+      tx,
+      allocations.map((a) => a.due_id),
+    );
     const effective_at = clock.now();
     try {
       await reverseLedger(
@@ -106,8 +107,3 @@ export const creditDues: Dues = {
 };
 
 const check_violation = '23514';
-
-/** The number of the nth customer, "CUST-001". */
-export function customerNumber(digits: string): string {
-  return `CUST-${digits.padStart(3, '0')}`;
-}

@@ -1,25 +1,20 @@
 import { type RawBuilder, sql } from 'kysely';
 import { clock } from '../base/clock.ts';
 import type { Db } from '../base/db.ts';
+import { sendAhead } from '../base/connection.ts';
 import { customerIds, customerParty } from '../customers/dues.ts';
+import { lockCustomers } from '../customers/lock.ts';
 import { receivableOf, UNMATCHED } from '../ledger/chart.ts';
 import { postLedger } from '../ledger/post.ts';
 import { reverseLedger } from '../ledger/reverse.ts';
 import type { Due, Dues, Named } from '../payments/due.ts';
-
-// "INV-20260203-0001" however it is typed: any case, any or no separators, with or without leading
-// zeros.
-const written = /\bINV(?:OICE)?[^0-9A-Z]*(\d{8})[^0-9A-Z]*0*(\d{1,6})\b/g;
+import { invoiceNumbersIn } from './number.ts';
 
 /** Invoices, as what money can pay. */
 export const invoiceDues: Dues = {
   kind: 'invoice',
 
-  referencesIn(typed) {
-    // An underscore is a letter to \b, and a separator to people.
-    const found = typed.toUpperCase().replaceAll('_', ' ').matchAll(written);
-    return [...new Set([...found].map((m) => invoiceNumber(m[1] ?? '', m[2] ?? '')))];
-  },
+  referencesIn: invoiceNumbersIn,
 
   async find(db, references) {
     const { rows } = await sql<Omit<Named, 'due' | 'party'> & { id: bigint; customer_id: bigint }>`
@@ -39,7 +34,11 @@ export const invoiceDues: Dues = {
   partiesOf: () => Promise.resolve([]),
 
   open: (db, parties) => openInvoices(db, parties, sql``),
-  lockOpen: (tx, parties) => openInvoices(tx, parties, sql`for no key update`),
+  async lockOpen(tx, parties) {
+    // An invoice that is being issued is seen by the payment that waits for it here.
+    await lockCustomers(tx, customerIds(parties));
+    return openInvoices(tx, parties, sql`for no key update`);
+  },
 
   async suggest(db, { amount_cents, number_like }) {
     const { rows } = await sql<Omit<Due, 'kind' | 'party'> & { customer_id: bigint }>`
@@ -93,6 +92,12 @@ export const invoiceDues: Dues = {
   async takeBack(tx, allocations) {
     if (allocations.length === 0) return;
     // In id order, as whoever pays them locks them.
+    await sendAhead(
+      tx,
+      sql`select from customers where id in (
+            select customer_id from invoices where id = any(${allocations.map((a) => a.due_id)}::bigint[]))
+          order by id for no key update`,
+    );
     await sql`
       with back as (
         select due_id, sum(amount_cents)::bigint as amount_cents from unnest(
@@ -130,9 +135,4 @@ async function openInvoices(db: Db, parties: string[], lock: RawBuilder<unknown>
 
 function toDue<T extends { customer_id: bigint }>(row: T) {
   return { ...row, kind: 'invoice', party: customerParty(row.customer_id) };
-}
-
-/** An invoice's number from its day, "20260203", and its number on that day. */
-export function invoiceNumber(day: string, nth: string): string {
-  return `INV-${day}-${nth.padStart(4, '0')}`;
 }

@@ -29,6 +29,8 @@ const constraints = [
   ['payments', 'payments_receipt_key'],
   ['payments', 'never_over_allocated'],
   ['invoices', 'never_over_applied'],
+  ['invoices', 'void_is_closed'],
+  ['invoices', 'invoices_issued_key_key'],
   ['outbox', 'outbox_key_key'],
   ['inbox', 'inbox_source_body_hash_key'],
   ['hearings', 'hearings_pkey'],

@@ -10,6 +10,12 @@ export interface Choices {
   options: { id: string; label: string }[];
 }
 
+/** A paper that goes with a message: drawn as it leaves, so that it says how things stand then. */
+export type Paper =
+  | { kind: 'invoice'; number: string }
+  /** Days in Nairobi, both of them on it. */
+  | { kind: 'statement'; customer: string; from: string; to: string };
+
 /** Something to tell a person: a message of flows/_messages.yaml, or words already chosen. */
 export type Message = {
   key: string;
@@ -22,10 +28,14 @@ export type Message = {
   trade?: string;
   /** The reference of the question that it asks. */
   question?: string;
-} & (
-  | { template: string; values: Record<string, string> }
-  | { words: string; choices?: Choices | undefined }
-);
+  /** Where the channel can carry it: by SMS the words go alone. */
+  paper?: Paper;
+} &
+  /** Below a template's words, which are its choices' body, what may be tapped. */
+  (
+    | { template: string; values: Record<string, string>; choices?: Choices | undefined }
+    | { words: string; choices?: Choices | undefined }
+  );
 
 /**
  * Queues messages in this commit; they are sent after it. The key says what is told and to whom,
@@ -36,8 +46,8 @@ export async function notify(tx: Tx, messages: Message[]): Promise<void> {
   if (messages.length === 0) return;
   await sql`
     insert into outbox
-      (key, person_id, template, values, words, channel, choices, question, trade)
-    select m.key, m.person_id, m.template, m.values, m.words, m.channel, m.choices, m.question, m.trade
+      (key, person_id, template, values, words, channel, choices, question, trade, paper)
+    select m.key, m.person_id, m.template, m.values, m.words, m.channel, m.choices, m.question, m.trade, m.paper
     from unnest(
       ${messages.map((m) => m.key)}::text[],
       ${messages.map((m) => m.person_id)}::bigint[],
@@ -48,9 +58,10 @@ export async function notify(tx: Tx, messages: Message[]): Promise<void> {
       ${messages.map((m) => ('choices' in m && m.choices ? JSON.stringify(m.choices) : null))}::jsonb[],
       ${messages.map((m) => m.question ?? null)}::text[],
       ${messages.map((m) => m.optional === true)}::boolean[],
-      ${messages.map((m) => m.trade ?? null)}::text[]
-    ) with ordinality 
-      as m(key, person_id, template, values, words, channel, choices, question, optional, trade, n)
+      ${messages.map((m) => m.trade ?? null)}::text[],
+      ${messages.map((m) => (m.paper ? JSON.stringify(m.paper) : null))}::jsonb[]
+    ) with ordinality as m(
+      key, person_id, template, values, words, channel, choices, question, optional, trade, paper, n)
     where not (m.optional and exists (
       select from people p where p.id = m.person_id and p.stopped_at is not null))
     order by m.n

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { KeptOff } from '../base/config.ts';
 import type { Db } from '../base/db.ts';
 import { shownLine } from '../base/text.ts';
-import type { Choices } from './notify.ts';
+import type { Choices, Paper } from './notify.ts';
 
 export type By = 'whatsapp' | 'sms';
 
@@ -27,6 +27,7 @@ export interface Leased {
   /** The reference of the question that it asks. */
   question: string | null;
   trade: string | null;
+  paper: Paper | null;
   attempts: number;
 }
 
@@ -119,7 +120,7 @@ export async function leaseMessages(
       returning o.*, due.whatsapp, due.heard_at
     )
     select l.id, l.person_id, p.name, p.language, l.channel, l.template, l.values, l.words, l.question,
-           l.choices, l.trade, l.attempts, l.whatsapp,
+           l.choices, l.trade, l.paper, l.attempts, l.whatsapp,
            coalesce(l.heard_at > now() - ${window}::interval, false) as warm,
            (select a.value from addresses a where a.person_id = p.id and a.kind = 'msisdn'
             order by a.id limit 1) as msisdn

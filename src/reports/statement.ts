@@ -110,7 +110,7 @@ async function movements(db: Db, actor: Actor, count: number): Promise<Movement[
       order by 1 desc limit ${count}
     )
     select t.id, t.effective_at as at, c.change_cents,
-      coalesce(substring(t.key from '^invoice:(.+):issued$'), p.receipt, t.kind) as ref,
+      coalesce(substring(t.key from '^invoice:(.+):issued'), p.receipt, t.kind) as ref,
       ((select sum(case when owed then balance_cents else -balance_cents end) from mine)
         - coalesce(sum(c.change_cents) over (
             order by c.id desc rows between unbounded preceding and 1 preceding), 0)

@@ -16,7 +16,8 @@ import { openTokens } from './tokens.ts';
 import { openTruth } from './truth.ts';
 import { ussdRoutes } from './ussd.ts';
 import { openWebhooks } from './webhooks.ts';
-import { whatsAppRoutes, type CloudApiAccess } from './whatsapp-routes.ts';
+import type { CloudApiAccess } from './whatsapp-media.ts';
+import { whatsAppRoutes } from './whatsapp-routes.ts';
 import { default_phone_number_id, openWhatsApp } from './whatsapp.ts';
 
 export interface SimulatorOptions {

@@ -84,6 +84,8 @@ export interface ChatMessage {
   text: string;
   /** What can be tapped below it. */
   choices?: Choice[] | undefined;
+  /** The name of the file that came with it. */
+  file?: string | undefined;
   /** In answer to which message, and what was tapped there. */
   answers?: string | undefined;
   tapped?: Choice | undefined;

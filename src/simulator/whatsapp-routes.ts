@@ -1,17 +1,11 @@
-import { randomBytes } from 'node:crypto';
-import { Hono, type Context } from 'hono';
+import { Hono } from 'hono';
 import { z } from 'zod';
 import { controlBody, controlQuery, limited, parsedJson, WhatsAppPhone } from './requests.ts';
 import type { Choice, Truth } from './truth.ts';
 import type { WhatsApp } from './whatsapp.ts';
+import { type CloudApiAccess, mediaRoutes, refuse } from './whatsapp-media.ts';
 
 const longest_text = 4096;
-
-/** What the Cloud API goes by; what is not given is not checked. */
-export interface CloudApiAccess {
-  phone_number_id?: string | undefined;
-  access_token?: string | undefined;
-}
 
 const Text = z.string().min(1, 'expected some text').max(longest_text);
 const WriteBody = z
@@ -41,10 +35,13 @@ const row = z.object({
 });
 const words = z.object({ text: z.string().min(1).max(1_024) });
 
+const Uploaded = z.object({ id: Id, filename: z.string().min(1).max(240) });
+
 /** Buttons and lists within Meta's limits. */
 const Interactive = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('button'),
+    header: z.object({ type: z.literal('document'), document: Uploaded }).optional(),
     body: words,
     action: z.object({ buttons: z.array(button).min(1).max(3) }),
   }),
@@ -89,11 +86,13 @@ const SendBody = z.object({
   text: z.object({ body: Text }).optional(),
   interactive: Interactive.optional(),
   template: Template.optional(),
+  document: Uploaded.extend({ caption: z.string().max(1_024).optional() }).optional(),
 });
 
 /** The Cloud API's path for sending, and the controls with which a person chats. */
 export function whatsAppRoutes(truth: Truth, whatsapp: WhatsApp, access: CloudApiAccess): Hono {
   const routes = new Hono();
+  routes.route('/', mediaRoutes(whatsapp, access));
 
   routes.post('/:version{v[0-9]+\\.[0-9]+}/:phone_number_id/messages', limited, async (c) => {
     const given = /^Bearer (\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
@@ -110,6 +109,9 @@ export function whatsAppRoutes(truth: Truth, whatsapp: WhatsApp, access: CloudAp
     }
     const { type, to } = body.data;
     const shown = shownOf(body.data);
+    const file = body.data.document ?? headerOf(body.data);
+    if (file && !whatsapp.media.has(file.id))
+      return refuse(c, 400, 131053, '(#131053) Media upload error', `There is no ${file.id}`);
     if (shown === 'unsupported')
       return refuse(c, 400, 131051, '(#131051) Unsupported message type', `Type ${type}`);
     if (shown === undefined)
@@ -129,7 +131,7 @@ export function whatsAppRoutes(truth: Truth, whatsapp: WhatsApp, access: CloudAp
         'More than 24 hours have passed',
       );
 
-    const { id } = await whatsapp.receive(to, shown);
+    const { id } = await whatsapp.receive(to, file ? { ...shown, file: file.filename } : shown);
     return c.json({
       messaging_product: 'whatsapp',
       contacts: [{ input: to, wa_id: to }],
@@ -156,8 +158,8 @@ export function whatsAppRoutes(truth: Truth, whatsapp: WhatsApp, access: CloudAp
     // An id that is not there any more shows the whole chat rather than nothing.
     const seen = after === undefined ? -1 : chat.findLastIndex((message) => message.id === after);
     return c.json(
-      chat.slice(seen + 1).map(({ id, at, direction, text, choices }) => {
-        return { id, at, direction, text, ...(choices && { choices }) };
+      chat.slice(seen + 1).map(({ id, at, direction, text, choices, file }) => {
+        return { id, at, direction, text, ...(choices && { choices }), ...(file && { file }) };
       }),
     );
   });
@@ -172,6 +174,8 @@ function shownOf(
   switch (it.type) {
     case 'text':
       return it.text && { text: it.text.body };
+    case 'document':
+      return it.document && { text: it.document.caption ?? '' };
     case 'interactive':
       return it.interactive && asShown(it.interactive);
     case 'template': {
@@ -187,6 +191,10 @@ function shownOf(
   }
 }
 
+function headerOf({ interactive }: z.output<typeof SendBody>) {
+  return interactive?.type === 'button' ? interactive.header?.document : undefined;
+}
+
 function asShown({ body, action }: z.output<typeof Interactive>) {
   const choices: Choice[] =
     'buttons' in action
@@ -194,28 +202,4 @@ function asShown({ body, action }: z.output<typeof Interactive>) {
       : action.sections.flatMap((section) => section.rows);
   const lines = choices.map((it, index) => `${index + 1} ${it.description ?? it.title}`);
   return { text: [body.text, ...lines].join('\n'), choices };
-}
-
-/** An error as Graph writes it; software goes by `code`. */
-function refuse(
-  c: Context,
-  status: 400 | 401,
-  code: number,
-  message: string,
-  details?: string,
-): Response {
-  const error_data = details && { messaging_product: 'whatsapp', details };
-  const fbtrace_id = randomBytes(8).toString('base64url');
-  return c.json(
-    {
-      error: {
-        message,
-        type: 'OAuthException',
-        code,
-        ...(error_data && { error_data }),
-        fbtrace_id,
-      },
-    },
-    status,
-  );
 }

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { clock } from '../base/clock.ts';
 import { Refusal } from '../base/errors.ts';
 import { strikes } from './faults.ts';
@@ -9,6 +10,7 @@ import type { Webhooks } from './webhooks.ts';
 /** The business's number at Meta, where none was given. */
 export const default_phone_number_id = '100000000600000';
 
+const most_media = 200;
 const account_id = '100000000600001';
 const display_phone_number = '254700600000';
 
@@ -24,7 +26,11 @@ export interface WhatsApp {
   /** A person writes to the business; resolves when that is on file, and the webhook follows. */
   write(it: Written): Promise<ChatMessage>;
   /** The business writes to a person; the statuses follow. */
-  receive(to: string, shown: Pick<ChatMessage, 'text' | 'choices'>): Promise<ChatMessage>;
+  receive(to: string, shown: Pick<ChatMessage, 'text' | 'choices' | 'file'>): Promise<ChatMessage>;
+  /** Files that were uploaded, until the simulator stops; only their names are on record. */
+  media: ReadonlyMap<string, Buffer>;
+  /** Keeps a file, and says what it is called. */
+  keepMedia(bytes: Buffer): string;
   /** Takes up again what was not answered before the simulator last stopped. */
   resume(): void;
 }
@@ -54,7 +60,7 @@ export function openWhatsApp(truth: Truth, webhooks: Webhooks, phone_number_id: 
   const keep = async (
     phone: string,
     direction: 'in' | 'out',
-    shown: Pick<ChatMessage, 'text' | 'choices' | 'answers' | 'tapped'>,
+    shown: Pick<ChatMessage, 'text' | 'choices' | 'answers' | 'tapped' | 'file'>,
   ) => {
     const number = truth.nextNumber();
     const message: ChatMessage = {
@@ -70,7 +76,17 @@ export function openWhatsApp(truth: Truth, webhooks: Webhooks, phone_number_id: 
     return message;
   };
 
+  const media = new Map<string, Buffer>();
+
   return {
+    media,
+    keepMedia: (bytes) => {
+      const id = randomInt(1e14, 2e14).toString();
+      media.set(id, bytes);
+      // The oldest go: nobody looks at them again.
+      for (const old of [...media.keys()].slice(0, -most_media)) media.delete(old);
+      return id;
+    },
     write: async (written) => {
       if (webhooks.isFull())
         throw new Refusal('too_many', 'The app does not answer and too many messages wait for it.');

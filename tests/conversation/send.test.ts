@@ -144,3 +144,37 @@ test('a message that hangs is given up when it is to be, and may have been sent'
   whatsapp.closeAllConnections();
   whatsapp.close();
 });
+
+test('below a reminder stands what may be tapped, and its words are the question', async () => {
+  const heard: unknown[] = [];
+  const choices = { body: '', open: '', at: 'menu', options: [{ id: 'pay', label: 'Pay' }] };
+  await inTransaction(house.db, async (tx) => {
+    const { id: person_id } = await lockPersonAt(tx, 'whatsapp', numberOf(1));
+    const values = { ref: 'INV-1', amount: '100.00' };
+    const message = { key: 'test:tap', person_id, template: 'invoice_void', values, choices };
+    await notify(tx, [message]);
+  });
+  await sendOutbox(
+    {
+      db: house.db,
+      messages,
+      house: {
+        values: { shop: 'Duka', help: '0700000001' },
+        keyed: () => '',
+        sms: false,
+        numbers: cloud_alone,
+      },
+      whatsapp: async (_, message) => {
+        heard.push(message.choices);
+        return 'wamid.1';
+      },
+      sender: 'others',
+      sms: undefined,
+    },
+    () => true,
+    unhurried,
+  );
+  const body =
+    'Duka: invoice INV-1 of KES 100.00 is cancelled. Please do not pay it. Questions? Call 0700000001.';
+  expect(heard).toEqual([{ ...choices, body }]);
+});

@@ -13,16 +13,22 @@ test('the shipped conversations are right for every language and channel', async
   expect([...flows.keys()]).toEqual([
     'balance',
     'claim',
+    'customers',
+    'invoice',
+    'invoices',
     'language',
     'link',
     'menu',
     'move',
+    'paid',
     'pay',
     'payments',
+    'pdf',
     'person',
     'statement',
     'today',
     'unmatched',
+    'void',
   ]);
 });
 

@@ -94,6 +94,27 @@ test('thanks fit one part of SMS with the longest values', () => {
       ).toBeLessThanOrEqual(160);
 });
 
+test('what is said of an invoice fits one part of SMS with the longest values', () => {
+  const values = {
+    name: 'Wanjirukamau',
+    amount: '250000.00',
+    credit: '100000.00',
+    ref: 'INV-20260203-0001',
+    what: 'school shoes and two pairs of socks',
+    left: '250000.00',
+    date: '2020-02-28',
+  };
+  const invoice = ['issued', 'part_ahead', 'paid_ahead', 'void'].map((it) => `invoice_${it}`);
+  const remind = ['before', 'today', 'after', 'again'].map((it) => `remind_${it}`);
+  const longest = { ...house, shop: 'Duka la Wanjiru1', paybill: '6000000', help: '0722000000' };
+  for (const key of [...invoice, ...remind]) {
+    for (const language of ['en', 'sw'] as const) {
+      const said = renderMessage(messages, key, values, language, 'sms', longest, new Date(0));
+      expect(`${key} ${language} ${Math.max(0, said.length - 160)}`).toBe(`${key} ${language} 0`);
+    }
+  }
+});
+
 test('a message that does not exist or lacks a value is our mistake', () => {
   const read = (key: string) => renderMessage(messages, key, {}, 'en', 'whatsapp', house);
   expect(() => read('nope')).toThrow('nope');

@@ -60,6 +60,19 @@ const decided = (...refusals: string[]) =>
     fc.constantFrom(...refusals).map((refusal) => ({ refusal })),
     fc.record({ paid: ref, left: amount }),
   );
+const maybe = <T>(it: fc.Arbitrary<T>) => fc.option(it, { nil: undefined });
+const phone = maybe(fc.constant('254712345678'));
+const customers = fc.array(fc.record({ number: name, name }), { maxLength: 10 });
+const invoice = fc.record({
+  number: ref,
+  name,
+  left: amount,
+  total: amount,
+  due: fc.constant('2026-02-03'),
+  state: fc.constantFrom('UNPAID', 'PARTIALLY_PAID', 'PAID', 'VOID'),
+  what: name,
+});
+const invoices = fc.array(invoice, { maxLength: 20 });
 const answers = fc.record({
   'reports.home': fc.record({
     role: fc.constantFrom('admin', 'customer', 'other', 'none'),
@@ -172,6 +185,79 @@ const answers = fc.record({
       .constantFrom('unknown', 'too_little', 'too_much', 'over_limit', 'same_again', 'no_prompts')
       .map((refusal) => ({ refusal })),
     fc.record({ ref, amount, how: fc.constantFrom('asked', 'already', 'checking') }),
+  ),
+  'reports.send_paper': fc.oneof(
+    fc.constantFrom('none', 'wrong_way', 'too_long').map((refusal) => ({ refusal })),
+    fc.record({ from: fc.constant('2026-02-03'), to: fc.constant('2026-02-04') }),
+  ),
+  'customers.find': fc.oneof(
+    fc.constant({ refusal: 'not_allowed' }),
+    fc.record({ count: fc.nat(3), customers, only: maybe(name), name: maybe(name), phone }),
+  ),
+  'customers.show': fc.oneof(
+    fc.constant({ refusal: 'unknown' }),
+    fc.record({ number: name, name, phone: name, owed: amount, credit: amount }),
+  ),
+  'customers.add': fc.oneof(
+    fc.constantFrom('exists', 'no_name').map((refusal) => ({ refusal })),
+    fc.record({ number: name, name }),
+  ),
+  'invoices.draft': fc.oneof(
+    fc.constant({ refusal: 'unreadable' }),
+    fc.record({
+      how: fc.constantFrom('one', 'several', 'new'),
+      customers,
+      only: maybe(name),
+      name: maybe(name),
+      phone,
+      amount: maybe(amount),
+      what: maybe(name),
+      without: fc.record({ amount: fc.boolean(), what: fc.boolean() }),
+    }),
+  ),
+  'invoices.prepare': fc.record({
+    customer: maybe(name),
+    name,
+    phone,
+    amount,
+    what: name,
+    due: fc.constant('2026-02-03'),
+  }),
+  'invoices.issue': fc.oneof(
+    fc.constantFrom('unknown', 'exists', 'too_early').map((refusal) => ({ refusal })),
+    fc.record({ ref, left: amount, credit: amount, told: fc.boolean() }),
+  ),
+  'invoices.list': fc.oneof(
+    fc.constant({ refusal: 'none' }),
+    fc.record({ count: fc.nat(999), total: amount, invoices }),
+  ),
+  'invoices.find': fc.oneof(
+    fc.constant({ refusal: 'unknown' }),
+    fc.record({
+      count: fc.nat(3),
+      invoices,
+      only: maybe(ref),
+      rest: maybe(name),
+      without_rest: fc.boolean(),
+    }),
+  ),
+  'invoices.paid': fc.oneof(
+    fc.constant({ refusal: 'unknown' }),
+    invoice.chain((it) =>
+      fc
+        .record({ paid: amount, payments: fc.nat(3), last: amount, credit: amount })
+        .map((more) => ({
+          ...it,
+          ...more,
+          receipt: 'NLJ7RT61SV',
+          at: '2026-02-03T11:30:00Z',
+          overdue: false,
+        })),
+    ),
+  ),
+  'invoices.void': fc.oneof(
+    fc.constantFrom('paid', 'partly_paid', 'void', 'unknown').map((refusal) => ({ refusal })),
+    fc.record({ credit: amount }),
   ),
 });
 

@@ -70,6 +70,19 @@ test.each([
     'update invoices set outstanding_cents = outstanding_cents - 1',
   ],
   [
+    'an invoice is on the books with its amount, and reversed when it is void',
+    "update invoices set outstanding_cents = 0, voided_at = now(), void_reason = 'x' where id = 2",
+  ],
+  [
+    "a customer's credit is what was paid ahead, less what it has paid since",
+    "update allocations set due_kind = 'credit', due_id = 1",
+  ],
+  [
+    'what credit has paid is on the books, with its amount, and reversed when it was taken back',
+    `insert into credit_allocations (customer_id, due_kind, due_id, due_reference, amount_cents)
+    values (1, 'invoice', 1, 'INV-1', 100)`,
+  ],
+  [
     "a customer's receivable is what their invoices have left",
     'update invoices set outstanding_cents = outstanding_cents - 1',
   ],
@@ -112,6 +125,8 @@ const constrained = [
   'payments.payments_receipt_key',
   'payments.never_over_allocated',
   'invoices.never_over_applied',
+  'invoices.void_is_closed',
+  'invoices.invoices_issued_key_key',
   'outbox.outbox_key_key',
   'inbox.inbox_source_body_hash_key',
   'hearings.hearings_pkey',

@@ -3,6 +3,7 @@ import { channels } from './guards/channels.ts';
 import { doors } from './guards/doors.ts';
 import { inbox } from './guards/inbox.ts';
 import { ledger } from './guards/ledger.ts';
+import { invoices } from './guards/invoices.ts';
 import { linked } from './guards/linked.ts';
 import { messages } from './guards/messages.ts';
 import { payments } from './guards/payments.ts';
@@ -22,6 +23,7 @@ export const guards: readonly Guard[] = [
   ...prompts,
   ...recovery,
   ...statements,
+  ...invoices,
   ...ledger,
   ...proofs,
   ...messages,

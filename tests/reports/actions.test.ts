@@ -24,8 +24,9 @@ test.each(Object.keys(actions).filter((name) => actions[name]!.refusals.includes
     const keyed = () => '';
     // Whatever any of them takes.
     const input = {
-      customer: 'CUST-001',
-      ...{ payment: '1', ref: 'CUST-001', typed: 'CUST-001', receipt: 'X', reason: 'X' },
+      ...{ customer: 'CUST-001', text: 'INV-20260203-0001', ref: 'INV-20260203-0001' },
+      ...{ payment: '1', typed: 'CUST-001', receipt: 'X', reason: 'X' },
+      ...{ which: 'open', name: 'Mary', amount: '1500.00', what: 'shoes', due: '2026-12-01' },
     };
     await inTransaction(house.db, (tx) =>
       expect(async () =>

@@ -7,6 +7,14 @@ export interface CloudMessage {
   template?: CloudTemplate | undefined;
   /** They have not, as far as we know. */
   cold?: boolean;
+  /** A file that goes with it: within the day after a person has written. */
+  paper?: { name: string; mime: string; bytes: Buffer } | undefined;
+}
+
+/** A file that Meta has. */
+export interface UploadedPaper {
+  id: string;
+  filename: string;
 }
 
 /** A text that Meta has approved, and what stands in its places. */
@@ -34,12 +42,20 @@ const most_rows = 10;
 const longest_row = 24;
 const longest_second_line = 72;
 
-/** The message as the Cloud API takes it: buttons or a list where all of it fits, else text. */
-export function contentOf({ text, choices }: CloudMessage): Record<string, unknown> {
-  const interactive = choices && interactiveOf(choices);
-  return interactive
-    ? { type: 'interactive', interactive }
-    : { type: 'text', text: { body: text.slice(0, most_characters) } };
+/**
+ * The message as the Cloud API takes it: buttons or a list where all of it fits, else text; and a
+ * file with the words below it.
+ */
+export function contentOf(
+  { text, choices }: CloudMessage,
+  paper?: UploadedPaper,
+): Record<string, unknown> {
+  const interactive = choices && interactiveOf(choices, paper);
+  if (interactive) return { type: 'interactive', interactive };
+  if (paper) {
+    return { type: 'document', document: { ...paper, caption: text.slice(0, longest_body) } };
+  }
+  return { type: 'text', text: { body: text.slice(0, most_characters) } };
 }
 
 /**
@@ -60,12 +76,18 @@ export function templateOf({ name, language, parameters }: CloudTemplate): Recor
   };
 }
 
-function interactiveOf(choices: CloudChoices): Record<string, unknown> | undefined {
+// Only buttons can stand below a file.
+function interactiveOf(
+  choices: CloudChoices,
+  paper: UploadedPaper | undefined,
+): Record<string, unknown> | undefined {
   const { body, options } = choices;
   if (body === '' || body.length > longest_body) return undefined;
   const type = options.length <= most_buttons && fits(choices, longest_button) ? 'button' : 'list';
   const action = type === 'button' ? buttons(choices) : rows(choices);
-  return action && { type, body: { text: body }, action };
+  if (paper && type === 'list') return undefined;
+  const header = paper && { header: { type: 'document', document: paper } };
+  return action && { type, ...header, body: { text: body }, action };
 }
 
 function buttons({ at, options }: CloudChoices): Record<string, unknown> {

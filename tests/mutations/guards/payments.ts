@@ -93,6 +93,13 @@ export const payments: Guard[] = [
     file: 'src/invoices/dues.ts',
     remove: 'openInvoices(tx, parties, sql`for no key update`)',
     put: 'openInvoices(tx, parties, sql``)',
+    also: [
+      {
+        file: 'src/invoices/dues.ts',
+        remove: 'await lockCustomers(tx, customerIds(parties));',
+        put: 'void lockCustomers;',
+      },
+    ],
     test: 'tests/payments/receive.test.ts',
     name: 'payments at once on one invoice each see what the other has paid',
   },

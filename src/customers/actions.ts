@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import type { Db } from '../base/db.ts';
+import { Refusal } from '../base/errors.ts';
+import { decimalFromCents } from '../base/money.ts';
+import { msisdnFrom } from '../base/phone.ts';
+import { type Actions, action, Money } from '../flow/action.ts';
+import { balancesOf } from '../ledger/balances.ts';
+import { creditOf, receivableOf } from '../ledger/chart.ts';
+import { needRole } from '../people/need-role.ts';
+import { registerCustomer } from './add.ts';
+import { findCustomers } from './find.ts';
+
+/** What admins do with customers. */
+export const customerActions: Actions = {
+  'customers.find': action({
+    input: z.object({ text: z.string() }),
+    output: z.object({
+      count: z.number(),
+      customers: z.array(z.object({ number: z.string(), name: z.string() })),
+      /** Of one that is found. */
+      only: z.string().optional(),
+      /** Of one that is not: what the text says of them. */
+      name: z.string().optional(),
+      phone: z.string().optional(),
+    }),
+    refusals: ['not_allowed'],
+    looks: true,
+    run: async (tx, { actor, input }) => {
+      needRole(actor, 'admin');
+      const found = await findCustomers(tx, input.text);
+      const customers = found.map(({ number, name }) => ({ number, name }));
+      const [only] = customers;
+      if (customers.length === 1 && only) return { count: 1, customers, only: only.number };
+      if (customers.length > 1) return { count: customers.length, customers };
+      const phone = msisdnFrom(input.text);
+      return { count: 0, customers, ...(phone ? { phone } : { name: input.text }) };
+    },
+  }),
+
+  'customers.show': action({
+    // The only one that was found, or the one of several that was chosen.
+    input: z.object({ only: z.string().optional(), chosen: z.string().optional() }),
+    output: z.object({
+      number: z.string(),
+      name: z.string(),
+      phone: z.string(),
+      owed: Money,
+      credit: Money,
+    }),
+    refusals: ['not_allowed', 'unknown'],
+    looks: true,
+    run: async (tx, { actor, input }) => {
+      needRole(actor, 'admin');
+      const [customer] = await findCustomers(tx, input.chosen ?? input.only ?? '');
+      if (!customer) throw new Refusal('unknown');
+      const { number, name, msisdn } = customer;
+      return { number, name, phone: msisdn ?? '-', ...(await standingOf(tx, customer)) };
+    },
+  }),
+
+  'customers.add': action({
+    input: z.object({
+      name: z.string().optional(),
+      typed_name: z.string().optional(),
+      phone: z.string().optional(),
+      typed_phone: z.string().optional(),
+    }),
+    output: z.object({ number: z.string(), name: z.string() }),
+    refusals: ['not_allowed', 'exists', 'no_name'],
+    run: async (tx, { actor, input }) => {
+      needRole(actor, 'admin');
+      const { number, name } = await registerCustomer(tx, {
+        name: input.typed_name ?? input.name ?? '',
+        msisdn: msisdnFrom(input.typed_phone ?? input.phone ?? '') ?? null,
+        by: actor.id,
+      });
+      return { number, name };
+    },
+  }),
+};
+
+async function standingOf(db: Db, { number }: { number: string }) {
+  const balances = await balancesOf(db, [receivableOf(number), creditOf(number)]);
+  return {
+    owed: decimalFromCents(balances.get(receivableOf(number)) ?? 0n),
+    credit: decimalFromCents(balances.get(creditOf(number)) ?? 0n),
+  };
+}

@@ -1,0 +1,63 @@
+import type { Language } from '../flow/action.ts';
+
+const en = {
+  invoice: 'Invoice',
+  statement: 'Statement',
+  not_tax: 'This is not a tax invoice.',
+  number: 'Number',
+  issued: 'Issued',
+  due: 'Due',
+  state: 'State',
+  states: { UNPAID: 'Not paid', PARTIALLY_PAID: 'Partly paid', PAID: 'Paid', VOID: 'Cancelled' },
+  what: 'For',
+  goods: 'Goods and services',
+  amount: 'Amount',
+  total: 'Total',
+  paid: 'Paid',
+  left: 'Left to pay',
+  how_to_pay: 'To pay: M-Pesa, Lipa na M-Pesa, Pay Bill {paybill}, account {account}.',
+  page: 'Page',
+  drawn: 'Drawn up on',
+  date: 'Date',
+  reference: 'Invoice or receipt',
+  balance: 'Balance',
+  opening: 'Balance before',
+  invoiced: 'Invoiced',
+  closing: 'Balance after',
+  signs: 'A balance below zero was paid ahead.',
+};
+
+const sw: typeof en = {
+  invoice: 'Invoice',
+  statement: 'Taarifa ya akaunti',
+  not_tax: 'Hii si tax invoice.',
+  number: 'Nambari',
+  issued: 'Imetolewa',
+  due: 'Tarehe ya kulipa',
+  state: 'Hali',
+  states: {
+    UNPAID: 'Haijalipwa',
+    PARTIALLY_PAID: 'Imelipwa sehemu',
+    PAID: 'Imelipwa yote',
+    VOID: 'Imeghairiwa',
+  },
+  what: 'Ya',
+  goods: 'Bidhaa na huduma',
+  amount: 'Kiasi',
+  total: 'Jumla',
+  paid: 'Kilicholipwa',
+  left: 'Kiasi kilichobaki',
+  how_to_pay: 'Kulipa: M-Pesa, Lipa na M-Pesa, Pay Bill {paybill}, akaunti {account}.',
+  page: 'Ukurasa',
+  drawn: 'Imeandikwa',
+  date: 'Tarehe',
+  reference: 'Invoice au risiti',
+  balance: 'Salio',
+  opening: 'Salio la mwanzo',
+  invoiced: 'Invoice',
+  closing: 'Salio la mwisho',
+  signs: 'Salio lenye alama ya - ni ziada.',
+};
+
+/** What stands on papers. */
+export const paperWords: Readonly<Record<Language, typeof en>> = { en, sw };
