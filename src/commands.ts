@@ -28,6 +28,7 @@ import { listen } from './listen.ts';
 import { keptOff } from './trades.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { openSimulator } from './simulator/simulator.ts';
+import { tokenCommands } from './token-commands.ts';
 
 type Values = Record<string, unknown>;
 
@@ -168,6 +169,7 @@ export const commands: readonly Command[] = [
     run: printTemplates,
   },
   ...recoveryCommands(withDatabase),
+  ...tokenCommands(withDatabase),
 ];
 
 function ownUrl({ HOST = '127.0.0.1', PORT = '3000' }: NodeJS.ProcessEnv): string {

@@ -1,0 +1,83 @@
+import { sql } from 'kysely';
+import type { Db } from '../base/db.ts';
+import { Refusal } from '../base/errors.ts';
+import { creditOf, receivableOf } from '../ledger/chart.ts';
+
+export interface StatementLine {
+  at: Date;
+  /** The ledger transaction's, `invoice_issued`. */
+  kind: string;
+  /** The invoice's number, or the payment's receipt. */
+  reference: string;
+  /** More to pay is positive; paid is negative. */
+  change_cents: bigint;
+  /** What was left to pay after it; below nothing, what was paid ahead. */
+  after_cents: bigint;
+}
+
+export interface CustomerStatement {
+  opening_cents: bigint;
+  invoiced_cents: bigint;
+  paid_cents: bigint;
+  closing_cents: bigint;
+  lines: StatementLine[];
+}
+
+/** How many lines one statement holds. */
+export const most_lines = 20_000;
+
+/**
+ * What a customer was invoiced and has paid in a time, oldest first, with the balance before and
+ * after: of both their accounts, so that credit that pays an invoice changes nothing. Throws
+ * Refusal `too_long`.
+ */
+export async function customerStatement(
+  db: Db,
+  customer_number: string,
+  { from, until }: { from: Date | undefined; until: Date | undefined },
+): Promise<CustomerStatement> {
+  const { rows } = await sql<
+    Partial<StatementLine> & { id: bigint | null; before_cents: bigint; change_cents: bigint }
+  >`
+    with mine as (
+      select id from accounts
+      where code in (${receivableOf(customer_number)}, ${creditOf(customer_number)})
+    ), moved as (
+      select p.ledger_transaction_id as id, p.amount_cents as cents
+      from mine join postings p on p.debit_account_id = mine.id
+      union all
+      select p.ledger_transaction_id, -p.amount_cents
+      from mine join postings p on p.credit_account_id = mine.id
+    ), changes as (
+      select t.id, t.key, t.kind, t.effective_at as at, m.change_cents
+      from (select id, sum(cents)::bigint as change_cents from moved group by id) m
+      join ledger_transactions t using (id)
+      where m.change_cents <> 0 ${until ? sql`and t.effective_at < ${until}` : sql``}
+    ), before as (
+      select coalesce(sum(change_cents), 0)::bigint as before_cents from changes
+      where ${from ? sql`at < ${from}` : sql`false`}
+    ), lines as (
+      select * from changes where ${from ? sql`at >= ${from}` : sql`true`}
+      order by at, id limit ${most_lines + 1}
+    )
+    select l.id, l.at, l.kind, before_cents, coalesce(l.change_cents, 0)::bigint as change_cents,
+           coalesce(substring(l.key from '^invoice:(.+?):'), p.receipt, l.key) as reference
+    from before
+    left join lines l on true
+    left join allocations a on a.id = substring(l.key from '^allocation:([0-9]+)')::bigint
+    left join payments p on p.id = a.payment_id
+    order by l.at, l.id
+  `.execute(db);
+  if (rows.length > most_lines) throw new Refusal('too_long');
+  const opening_cents = rows[0]?.before_cents ?? 0n;
+  let after_cents = opening_cents;
+  let invoiced_cents = 0n;
+  const lines = rows.flatMap(({ id, at, kind, reference, change_cents }): StatementLine[] => {
+    if (id === null || !at || kind === undefined || reference === undefined) return [];
+    after_cents += change_cents;
+    if (kind.startsWith('invoice_issued')) invoiced_cents += change_cents;
+    return [{ at, kind, reference, change_cents, after_cents }];
+  });
+  const paid_cents = opening_cents + invoiced_cents - after_cents;
+  return { opening_cents, invoiced_cents, paid_cents, closing_cents: after_cents, lines };
+}
