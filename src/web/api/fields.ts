@@ -49,7 +49,8 @@ export const Day = z
 function isDay(text: string): boolean {
   const at = new Date(`${text}T00:00:00Z`);
   return (
-    /^\d{4}-\d\d-\d\d$/.test(text) &&
+    // Years that the database has too.
+    /^(?:19|2\d)\d\d-\d\d-\d\d$/.test(text) &&
     !Number.isNaN(at.getTime()) &&
     at.toISOString().startsWith(text)
   );

@@ -138,11 +138,13 @@ export function addPayments(api: Api, { db }: ApiParts): void {
   api.openapi(list, async (c) => {
     const asked = c.req.valid('query');
     const { from, until } = timesOf(asked);
-    const place = placeIn(asked.after, /^[\d :.+-]{20,40}$/, id_key);
+    const place = placeIn(asked.after, id_key, id_key);
     const rows = await payments(
       db,
       allOf(
-        place && sql`(p.paid_at, p.id) < (${place[0]}::timestamptz, ${place[1]}::bigint)`,
+        place &&
+          sql`(p.paid_at, p.id) < (
+          timestamptz 'epoch' + ${place[0]}::bigint * interval '1 microsecond', ${place[1]}::bigint)`,
         from && sql`p.paid_at >= ${from}`,
         until && sql`p.paid_at < ${until}`,
         asked.phone !== undefined &&
@@ -160,7 +162,7 @@ export function addPayments(api: Api, { db }: ApiParts): void {
       ),
       asked.limit + 1,
     );
-    const place_of = (row: PaymentRow) => [row.place, row.id];
+    const place_of = (row: PaymentRow) => [row.paid_us, row.id];
     return c.json(pageFrom(rows, asked.limit, { show: shownPayment, place: place_of }), 200);
   });
 
@@ -175,7 +177,8 @@ export function addPayments(api: Api, { db }: ApiParts): void {
 
 interface PaymentRow {
   id: bigint;
-  place: string;
+  /** To the microsecond, as a Date is not. */
+  paid_us: bigint;
   receipt: string;
   shortcode: string;
   amount_cents: bigint;
@@ -199,7 +202,7 @@ async function payments(
   limit: number,
 ): Promise<PaymentRow[]> {
   const { rows } = await sql<PaymentRow>`
-    select p.id, p.paid_at::text as place, p.receipt, p.shortcode, p.amount_cents, p.allocated_cents,
+    select p.id, (extract(epoch from p.paid_at) * 1000000)::bigint as paid_us, p.receipt, p.shortcode, p.amount_cents, p.allocated_cents,
            p.paid_at, p.account_typed, p.payer_masked, p.payer_name, p.state, p.rule, p.also_possible,
            p.flag, p.verified_at, p.verified_by,
            -- A hash is a number that we know, or nothing to anybody.

@@ -81,8 +81,8 @@ export const api: Guard[] = [
   {
     guard: 'a page begins after the row that ended the last',
     file: 'src/web/api/payments.ts',
-    remove: '(p.paid_at, p.id) < (${place[0]}::timestamptz, ${place[1]}::bigint)',
-    put: 'p.paid_at < ${place[0]}::timestamptz',
+    remove: "interval '1 microsecond', ${place[1]}::bigint)",
+    put: "interval '1 microsecond', 0)",
     test: lists,
     name: 'a list goes on where it was, whatever comes meanwhile',
   },
