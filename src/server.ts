@@ -72,6 +72,7 @@ export function buildServer(it: {
     apiRoutes({
       db,
       dues,
+      digest_above_per_minute: settings.alerts.digest_above_per_minute,
       asksFrom: () => house.asks_from,
       sourceOf,
       unhurried: unhurried(pool),

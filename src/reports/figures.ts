@@ -12,7 +12,7 @@ export interface DayFigures {
   day: string;
   /** What was earned: on the books as income, less what was taken back. */
   revenue_cents: bigint;
-  /** What reached us by M-Pesa, and in how many payments. */
+  /** What reached us by M-Pesa and was not taken back, and in how many payments. */
   received_cents: bigint;
   received: number;
   /** Prompts that were asked for that day and came to nothing. */
@@ -39,7 +39,7 @@ export async function figuresByDay(db: Db, { from, until }: Period): Promise<Day
         and (p.credit_account_id in (select id from income) or p.debit_account_id in (select id from income))
       union all
       select ${day_of('paid_at')}, 0, amount_cents, 1, 0, 0
-      from payments where paid_at >= ${from} and paid_at < ${until}
+      from payments where paid_at >= ${from} and paid_at < ${until} and reversed_at is null
       union all
       select ${day_of('created_at')}, 0, 0, 0,
              (state = 'failed')::int, (state not in ('failed', 'paid'))::int

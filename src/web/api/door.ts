@@ -14,6 +14,8 @@ export interface ApiParts {
   db: Db;
   /** What money can pay. */
   dues: readonly Dues[];
+  /** Above how many payments a minute the admins are told of them all at once. */
+  digest_above_per_minute: number;
   /** Our shortcode that asks phones for payments, where one may. */
   asksFrom: () => string | undefined;
   sourceOf: (c: Context) => { from_ip: string | null };

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { eatMoment, startOfEatDay } from '../../base/clock.ts';
 import { centsFromDecimal, centsFromNumber, numberFromCents } from '../../base/money.ts';
+import { shownLine } from '../../base/text.ts';
 import { wrongField } from './problems.ts';
 
 /** What fields of requests and answers look like. */
@@ -121,3 +122,10 @@ export function momentOf<At extends Date | null>(at: At): At extends Date ? stri
 export function momentOf(at: Date | null): string | null {
   return at === null ? null : eatMoment(at);
 }
+
+const line_words = 'a line of 1 to 200 characters that can be shown';
+
+/** A line that somebody wrote, and that is kept. */
+export const LineOfText = z
+  .string({ error: line_words })
+  .refine((text) => text !== '' && shownLine(text, 200) === text, line_words);

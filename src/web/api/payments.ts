@@ -31,6 +31,8 @@ const Rule = z
       'of theirs, a person; or nothing yet.',
   });
 
+const statuses = ['matched', 'unmatched', 'reversed'] as const;
+
 const summary = {
   receipt: z.string().openapi({ description: 'M-Pesa’s code of it.', example: 'TKL0000001' }),
   shortcode: z.string(),
@@ -46,7 +48,10 @@ const summary = {
     masked: z.string().nullable().openapi({ description: 'As far as M-Pesa tells it.' }),
     name: z.string().nullable(),
   }),
-  status: z.enum(['matched', 'unmatched']),
+  status: z.enum(statuses).openapi({
+    description:
+      'unmatched: all or a part of it waits for a person. reversed: M-Pesa took it back.',
+  }),
   rule: Rule,
   also_possible: z.array(z.string()).openapi({
     description: 'What else could have been meant, or what a person may choose from.',
@@ -57,6 +62,11 @@ const summary = {
   }),
   verified_at: Moment.nullable(),
   verified_by: z.string().nullable(),
+  refund_marked_at: Moment.nullable().openapi({
+    description: 'When somebody said that what waits of it is to be given back.',
+  }),
+  reversed_at: Moment.nullable().openapi({ description: 'When M-Pesa took it back.' }),
+  reversal_receipt: z.string().nullable(),
 };
 
 const PaymentSummary = z.object(summary).openapi('PaymentSummary');
@@ -85,7 +95,7 @@ const Hearing = z
   })
   .openapi('Hearing');
 
-const Payment = z
+export const Payment = z
   .object({
     ...summary,
     prompt: z.string().nullable().openapi({ description: 'The prompt that caused it.' }),
@@ -94,7 +104,7 @@ const Payment = z
   })
   .openapi('Payment');
 
-const Receipt = z
+export const Receipt = z
   .string()
   .regex(/^[A-Z0-9]{6,20}$/, 'a receipt such as TKL0000001')
   .openapi({ example: 'TKL0000001' });
@@ -113,7 +123,7 @@ const list = createRoute({
       ...time_filters,
       phone: Phone.optional(),
       amount: AmountFilter.optional(),
-      status: z.enum(['matched', 'unmatched'], { error: 'matched or unmatched' }).optional(),
+      status: z.enum(statuses, { error: `one of ${statuses.join(', ')}` }).optional(),
       due: TextFilter.optional().openapi({ description: 'What it pays, by its whole reference.' }),
       text: TextFilter.optional().openapi({
         description: 'Part of the receipt, the account typed or the payer’s name.',
@@ -151,8 +161,10 @@ export function addPayments(api: Api, { db }: ApiParts): void {
           sql`(p.payer_msisdn = ${asked.phone} or p.payer_hash = ${msisdnHash(asked.phone)})`,
         asked.amount !== undefined && sql`p.amount_cents = ${centsFromDecimal(asked.amount)}`,
         // As the index of those that wait says it.
-        asked.status === 'unmatched' && sql`p.allocated_cents < p.amount_cents`,
-        asked.status === 'matched' && sql`p.allocated_cents = p.amount_cents`,
+        asked.status === 'unmatched' &&
+          sql`p.allocated_cents < p.amount_cents and p.reversed_at is null`,
+        (asked.status === 'matched' || asked.status === 'reversed') &&
+          sql`p.state = ${asked.status}`,
         asked.due !== undefined &&
           sql`p.id in (select payment_id from allocations
                        where due_reference = ${asked.due} and reversed_at is null)`,
@@ -168,11 +180,15 @@ export function addPayments(api: Api, { db }: ApiParts): void {
 
   api.openapi(one, async (c) => {
     const { receipt } = c.req.valid('param');
-    const [row] = await payments(db, sql`p.receipt = ${receipt}`, 1);
-    if (!row) throw new Problem('not-found');
-    const shown = await details(db, row.id);
-    return c.json({ ...shownPayment(row), ...shown }, 200);
+    return c.json(await thePayment(db, receipt), 200);
   });
+}
+
+/** A payment with all that is told of it. Throws the problem where there is none. */
+export async function thePayment(db: Db, receipt: string): Promise<z.infer<typeof Payment>> {
+  const [row] = await payments(db, sql`p.receipt = ${receipt}`, 1);
+  if (!row) throw new Problem('not-found');
+  return { ...shownPayment(row), ...(await details(db, row.id)) };
 }
 
 interface PaymentRow {
@@ -188,12 +204,15 @@ interface PaymentRow {
   phone: string | null;
   payer_masked: string | null;
   payer_name: string | null;
-  state: 'matched' | 'unmatched';
+  state: (typeof statuses)[number];
   rule: MatchRule;
   also_possible: string[];
   flag: string | null;
   verified_at: Date | null;
   verified_by: string | null;
+  refund_marked_at: Date | null;
+  reversed_at: Date | null;
+  reversal_receipt: string | null;
 }
 
 async function payments(
@@ -202,9 +221,10 @@ async function payments(
   limit: number,
 ): Promise<PaymentRow[]> {
   const { rows } = await sql<PaymentRow>`
-    select p.id, (extract(epoch from p.paid_at) * 1000000)::bigint as paid_us, p.receipt, p.shortcode, p.amount_cents, p.allocated_cents,
+    select p.id, (extract(epoch from p.paid_at) * 1000000)::bigint as paid_us, p.receipt,
+           p.shortcode, p.amount_cents, p.allocated_cents,
            p.paid_at, p.account_typed, p.payer_masked, p.payer_name, p.state, p.rule, p.also_possible,
-           p.flag, p.verified_at, p.verified_by,
+           p.flag, p.verified_at, p.verified_by, p.refund_marked_at, p.reversed_at, p.reversal_receipt,
            -- A hash is a number that we know, or nothing to anybody.
            coalesce(p.payer_msisdn, (
              select value from addresses a
@@ -233,6 +253,9 @@ function shownPayment(row: PaymentRow): z.infer<typeof PaymentSummary> {
     verified: row.verified_at !== null,
     verified_at: momentOf(row.verified_at),
     verified_by: row.verified_by,
+    refund_marked_at: momentOf(row.refund_marked_at),
+    reversed_at: momentOf(row.reversed_at),
+    reversal_receipt: row.reversal_receipt,
   };
 }
 

@@ -23,12 +23,14 @@ export const problems = {
   busy: { status: 503, title: 'Not available at the moment' },
   // The business says no.
   refused: { status: 409, title: 'This cannot be done' },
-  'no-such-due': { status: 422, title: 'Nothing open has this reference' },
+  'no-such-due': { status: 422, title: 'Nothing that can be paid has this reference' },
   'not-theirs': { status: 422, title: 'This is another customer’s' },
   'no-phone': { status: 422, title: 'No phone of this customer is known' },
   'no-prompts': { status: 422, title: 'No shortcode is set up to ask phones for payments' },
   'too-little': { status: 422, title: 'The amount is to be whole shillings, and at least one' },
-  'too-much': { status: 422, title: 'More than is left to pay' },
+  'too-much': { status: 422, title: 'More than is left' },
+  over: { status: 409, title: 'Nothing of this payment waits' },
+  spent: { status: 409, title: 'Credit that it became has been used already' },
   'over-limit': { status: 422, title: 'More than M-Pesa takes at a time' },
   'same-again': {
     status: 409,

@@ -17,7 +17,9 @@ const figures = {
   payments: z
     .object({
       total: z.int(),
-      completed: z.int().openapi({ description: 'Payments received.' }),
+      completed: z
+        .int()
+        .openapi({ description: 'Payments received, and not taken back by M-Pesa.' }),
       failed: z.int().openapi({ description: 'Prompts that came to nothing.' }),
       pending: z.int().openapi({ description: 'Prompts that are still open.' }),
     })

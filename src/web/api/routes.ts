@@ -7,6 +7,7 @@ import { documentOf } from './document.ts';
 import { addInbox } from './inbox.ts';
 import { addInvoices } from './invoices.ts';
 import { addLedger } from './ledger.ts';
+import { addPaymentDecisions } from './payment-decisions.ts';
 import { addPayments } from './payments.ts';
 import { answerProblem, Problem } from './problems.ts';
 import { addPrompts } from './prompts.ts';
@@ -30,6 +31,7 @@ export function apiRoutes(parts: ApiParts): Api {
   });
   for (const add of [
     addPayments,
+    addPaymentDecisions,
     addPrompts,
     addCustomers,
     addInvoices,

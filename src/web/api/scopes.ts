@@ -1,7 +1,7 @@
 /** What a token may be given, and what it opens. */
 export const scopes = {
   'payments:read': 'Payments, prompts, and what each payment has paid',
-  'payments:write': 'Asking phones for payments',
+  'payments:write': 'Asking phones for payments, and saying what payments pay',
   'customers:read': 'Customers, their balances and statements',
   'invoices:read': 'Invoices',
   'ledger:read': 'Accounts with their balances, and ledger transactions',

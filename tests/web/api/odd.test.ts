@@ -53,7 +53,7 @@ test('whatever is asked with, the answer is never a mistake of ours', async () =
           if (place === 'query') query.set(field, given.toWellFormed());
           else at = at.replace(`{${field}}`, encodeURIComponent(given.toWellFormed()));
         }
-        return `${at}?${query}`;
+        return `${at}?${query.toString()}`;
       }),
   );
   let token = '';
