@@ -158,7 +158,9 @@ export function addPayments(api: Api, { db }: ApiParts): void {
         from && sql`p.paid_at >= ${from}`,
         until && sql`p.paid_at < ${until}`,
         asked.phone !== undefined &&
-          sql`(p.payer_msisdn = ${asked.phone} or p.payer_hash = ${msisdnHash(asked.phone)})`,
+          // As the index of payers says it.
+          sql`(p.payer_msisdn is not null or p.payer_hash is not null)
+              and coalesce(p.payer_msisdn, p.payer_hash) in (${asked.phone}, ${msisdnHash(asked.phone)})`,
         asked.amount !== undefined && sql`p.amount_cents = ${centsFromDecimal(asked.amount)}`,
         // As the index of those that wait says it.
         asked.status === 'unmatched' &&

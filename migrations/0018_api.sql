@@ -33,8 +33,6 @@ create table api_requests (
 -- Lists page by these.
 create index payments_listed on payments (paid_at, id);
 drop index payments_paid;
-create index payments_payer on payments (payer_msisdn, paid_at, id) where payer_msisdn is not null;
-create index payments_payer_hash on payments (payer_hash, paid_at, id) where payer_hash is not null;
 -- Rows that come in the order of time: an index of a few pages, and next to nothing to keep up.
 create index inbox_received on inbox using brin (received_at);
 create index ledger_transactions_effective on ledger_transactions using brin (effective_at);
