@@ -21,6 +21,8 @@ export interface ApiParts {
   sourceOf: (c: Context) => { from_ip: string | null };
   /** Refuses what cannot be answered soon. */
   unhurried: MiddlewareHandler;
+  /** The time by which limits fill up again, in milliseconds; the process's own if not said. */
+  now?: () => number;
   /** Counts an answer by route, "GET /api/payments", and how long it took. */
   answered: (route: string, status: number, seconds: number) => void;
 }
@@ -50,10 +52,14 @@ const of_address: Rate = { at_once: 600, a_second: 40 };
 const of_strangers: Rate = { at_once: 30, a_second: 0.5 };
 
 /** Who is let in, and how often. */
-export function makeAdmission({ db, sourceOf }: Pick<ApiParts, 'db' | 'sourceOf'>): Admit {
-  const tokens = makeLimiter(of_token);
-  const addresses = makeLimiter(of_address);
-  const strangers = makeLimiter(of_strangers);
+export function makeAdmission({
+  db,
+  sourceOf,
+  now,
+}: Pick<ApiParts, 'db' | 'sourceOf' | 'now'>): Admit {
+  const tokens = makeLimiter(of_token, now);
+  const addresses = makeLimiter(of_address, now);
+  const strangers = makeLimiter(of_strangers, now);
   const tooOften = tally('requests of the API came too often');
 
   function notTooOften(wait_s: number | undefined): void {

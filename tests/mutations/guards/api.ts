@@ -36,7 +36,7 @@ export const api: Guard[] = [
     remove: 'strangers.take(source);',
     put: '',
     test: door,
-    name: 'who tries what is no token is soon not heard any more',
+    name: 'who tries what is no token is soon not heard any more, not even with a good one',
   },
   {
     guard: 'a token asks so often at most',
@@ -45,6 +45,14 @@ export const api: Guard[] = [
     put: '',
     test: door,
     name: 'a token that asks too often waits, and another does not',
+  },
+  {
+    guard: 'an address asks so often at most',
+    file: 'src/web/api/door.ts',
+    remove: 'notTooOften(addresses.take(source));',
+    put: '',
+    test: door,
+    name: 'an address that asks too often waits, whatever tokens it has',
   },
   {
     guard: 'a key is answered as the first time',
