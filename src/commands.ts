@@ -30,6 +30,7 @@ import { keptOff } from './trades.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { importFile } from './statement-commands.ts';
 import { openSimulator } from './simulator/simulator.ts';
+import { tokenCommands } from './token-commands.ts';
 
 type Values = Record<string, unknown>;
 
@@ -179,6 +180,7 @@ export const commands: readonly Command[] = [
     run: printTemplates,
   },
   ...recoveryCommands(withDatabase),
+  ...tokenCommands(withDatabase),
 ];
 
 function ownUrl({ HOST = '127.0.0.1', PORT = '3000' }: NodeJS.ProcessEnv): string {

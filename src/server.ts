@@ -17,6 +17,7 @@ import { keeper } from './inbox/keep.ts';
 import { paymentHooks } from './payments/routes.ts';
 import { dues } from './registry.ts';
 import { limitsOf, type Settings } from './settings.ts';
+import { apiRoutes } from './web/api/routes.ts';
 import { linkedRoutes } from './web/linked/routes.ts';
 import { makeMetrics, type Metrics } from './web/metrics.ts';
 import { serviceRoutes } from './web/service-routes.ts';
@@ -66,6 +67,18 @@ export function buildServer(it: {
     const { number } = settings.whatsapp_linked;
     app.route('/', linkedRoutes({ db, secret: settings.secret, number }));
   }
+  app.route(
+    '/api',
+    apiRoutes({
+      db,
+      dues,
+      digest_above_per_minute: settings.alerts.digest_above_per_minute,
+      asksFrom: () => house.asks_from,
+      sourceOf,
+      unhurried: unhurried(pool),
+      answered: metrics.apiAnswered,
+    }),
+  );
   const isStopping = () => stopping?.aborted ?? false;
   app.route('/', serviceRoutes({ pool, metrics, stopping: isStopping }));
   app.notFound((c) => c.text('Not found', 404));

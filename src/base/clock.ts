@@ -11,6 +11,12 @@ export function eatDate(at: Date): string {
   return new Date(at.getTime() + eat_offset_ms).toISOString().slice(0, 10);
 }
 
+/** A moment as Nairobi's clock shows it, in RFC 3339: "2026-02-03T14:30:00+03:00". */
+export function eatMoment(at: Date): string {
+  const shown = new Date(at.getTime() + eat_offset_ms).toISOString();
+  return `${shown.slice(0, 23).replace(/\.000$/, '')}+03:00`;
+}
+
 /** The time of day in Nairobi, "14:30". */
 export function eatTime(at: Date): string {
   return new Date(at.getTime() + eat_offset_ms).toISOString().slice(11, 16);

@@ -21,6 +21,20 @@ export function decimalFromCents(cents: bigint): string {
 }
 
 /**
+ * Cents as a number of shillings with at most two decimals, for JSON that other software reads.
+ * Such a number is exact as far as Karani counts (13 digits of shillings), and nobody here reckons
+ * with it.
+ */
+export function numberFromCents(cents: bigint): number {
+  return Number(decimalFromCents(cents));
+}
+
+/** A number of shillings in cents; undefined when it has more than two decimals. */
+export function centsFromNumber(shillings: number): bigint | undefined {
+  return centsFromDecimal(String(shillings));
+}
+
+/**
  * Which of two decimal strings of shillings is more: below zero for the second, 0 for neither.
  * Undefined when one is no such number. By their letters, for the same reason as `moneyWords`.
  */

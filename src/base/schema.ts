@@ -303,6 +303,27 @@ export interface Schema {
     payment_id: bigint | null;
     reversed_receipt: string | null;
   };
+  api_tokens: {
+    id: GeneratedAlways<bigint>;
+    hash: Buffer;
+    name: string;
+    person_id: bigint;
+    scopes: string[];
+    created_at: At;
+    used_at: Date | null;
+    revoked_at: Date | null;
+  };
+  api_requests: {
+    token_id: bigint;
+    key: string;
+    operation: string;
+    body: Json;
+    status: number;
+    answer: string;
+    content_type: string;
+    location: string | null;
+    created_at: At;
+  };
   daraja_tokens: {
     app: string;
     token: Buffer | null;

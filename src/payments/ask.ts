@@ -26,6 +26,8 @@ export interface Ask {
  * (`already`), or is being found out about (`checking`): M-Pesa says that it is paid.
  */
 export interface Asked {
+  /** The prompt's own. */
+  reference: string;
   amount_cents: bigint;
   due_reference: string;
   how: 'asked' | 'already' | 'checking';
@@ -49,19 +51,20 @@ export async function askForPayment(tx: Tx, it: Ask): Promise<Asked> {
   const there = await openPrompt(tx, it);
   if (there) return there;
   if (await paidJustNow(tx, it)) throw new Refusal('same_again');
-  const { rows } = await sql`
+  const { rows } = await sql<{ reference: string }>`
     insert into prompts (reference, token, person_id, msisdn, shortcode, due_kind, due_id,
                          due_reference, amount_cents, asked_by, asked_key, look_at)
     values (${newPromptReference()}, ${newAddressSecret()}, ${it.person_id}, ${it.msisdn},
             ${it.shortcode}, ${it.due.kind}, ${it.due.id}, ${it.due.reference}, ${it.amount_cents},
             ${it.asked_by}, ${it.key}, now() + make_interval(secs => ${it.after_ms / 1000}))
     on conflict do nothing
-    returning 1
+    returning reference
   `.execute(tx);
-  if (rows.length > 0) {
+  const [made] = rows;
+  if (made) {
     await wake(tx, 'send_prompts');
     const { amount_cents, due } = it;
-    return { amount_cents, due_reference: due.reference, how: 'asked' };
+    return { ...made, amount_cents, due_reference: due.reference, how: 'asked' };
   }
   // Two asked at once: the other was first.
   const other = await openPrompt(tx, it);
@@ -77,7 +80,7 @@ export function wholeShillings(cents: bigint): bigint {
 // A phone shows one prompt at a time.
 async function openPrompt(tx: Tx, it: Ask): Promise<Asked | undefined> {
   const { rows } = await sql<Asked>`
-    select amount_cents, due_reference,
+    select reference, amount_cents, due_reference,
            case state when 'confirmed' then 'checking' else 'already' end as how
     from prompts
     where asked_key = ${it.key}

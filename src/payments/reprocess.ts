@@ -17,7 +17,7 @@ const at_once = 200;
  */
 export async function reprocessPayments(
   tx: Tx,
-  settings: ReceiveSettings,
+  settings: Pick<ReceiveSettings, 'dues' | 'digest_above_per_minute'>,
   id?: bigint,
 ): Promise<number> {
   const { rows } = await sql<NewPayment>`

@@ -16,6 +16,8 @@ export interface Metrics {
    * secret; and how long it took.
    */
   answered: (door: string, status: number, seconds: number) => void;
+  /** Counts an answer of the API by its route, "GET /api/payments", and how long it took. */
+  apiAnswered: (route: string, status: number, seconds: number) => void;
   /** Everything as Prometheus reads it. Never throws, and never takes much longer than a second. */
   read: () => Promise<{ text: string; content_type: string }>;
 }
@@ -31,6 +33,7 @@ export function makeMetrics(pool: Pool): Metrics {
   const own = new Registry();
   collectDefaultMetrics({ register: own });
   const doors = doorMetrics(own);
+  const apiAnswered = apiMetrics(own);
   const up = databaseMetrics(own, pool);
   const look = shared(figureReader(pool), fresh_ms);
 
@@ -47,6 +50,7 @@ export function makeMetrics(pool: Pool): Metrics {
 
   return {
     ...doors,
+    apiAnswered,
     read: async () => {
       const now = await figures();
       up.set(now ? 1 : 0);
@@ -56,6 +60,8 @@ export function makeMetrics(pool: Pool): Metrics {
     },
   };
 }
+
+const buckets_s = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 function doorMetrics(registry: Registry): Pick<Metrics, 'arrived' | 'answered'> {
   const registers = [registry];
@@ -69,7 +75,7 @@ function doorMetrics(registry: Registry): Pick<Metrics, 'arrived' | 'answered'> 
     name: 'karani_callback_seconds',
     help: 'How long callbacks took to be answered, by door',
     labelNames: ['door'],
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    buckets: buckets_s,
     registers,
   });
   const under_way = new Gauge({
@@ -84,6 +90,27 @@ function doorMetrics(registry: Registry): Pick<Metrics, 'arrived' | 'answered'> 
       answers.inc({ door, status });
       seconds.observe({ door }, took_s);
     },
+  };
+}
+
+function apiMetrics(registry: Registry): Metrics['apiAnswered'] {
+  const registers = [registry];
+  const answers = new Counter({
+    name: 'karani_api_requests_total',
+    help: 'Requests of the API by route and answer',
+    labelNames: ['route', 'status'],
+    registers,
+  });
+  const seconds = new Histogram({
+    name: 'karani_api_request_seconds',
+    help: 'How long requests of the API took to be answered, by route',
+    labelNames: ['route'],
+    buckets: buckets_s,
+    registers,
+  });
+  return (route, status, took_s) => {
+    answers.inc({ route, status });
+    seconds.observe({ route }, took_s);
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Guard } from './guard.ts';
+import { api } from './guards/api.ts';
 import { channels } from './guards/channels.ts';
 import { doors } from './guards/doors.ts';
 import { inbox } from './guards/inbox.ts';
@@ -18,6 +19,7 @@ export const guards: readonly Guard[] = [
   ...channels,
   ...linked,
   ...doors,
+  ...api,
   ...inbox,
   ...payments,
   ...prompts,
