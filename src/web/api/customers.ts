@@ -1,6 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { type RawBuilder, sql } from 'kysely';
 import type { Db } from '../../base/db.ts';
+import { registerCustomer } from '../../customers/add.ts';
 import { customerStatement, most_lines } from '../../reports/customer-statement.ts';
 import { type Api, type ApiParts, json, needs, no_answer, not_done, not_there } from './door.ts';
 import {
@@ -8,6 +9,7 @@ import {
   anywhere,
   Currency,
   currency,
+  lineOfText,
   Moment,
   momentOf,
   Phone,
@@ -16,6 +18,7 @@ import {
   time_filters,
   timesOf,
 } from './fields.ts';
+import { IdempotencyKey, once } from './once.ts';
 import { allOf, id_key, page_filters, pageFrom, pageOf, placeIn } from './pages.ts';
 import { Problem } from './problems.ts';
 
@@ -119,7 +122,48 @@ const statement = createRoute({
   },
 });
 
+const register = createRoute({
+  method: 'post',
+  path: '/customers',
+  operationId: 'addCustomer',
+  tags: ['Customers'],
+  summary: 'Adds a customer',
+  description: 'The phone becomes known as theirs: the person of the token vouches for that.',
+  ...needs('customers:write'),
+  request: {
+    headers: IdempotencyKey,
+    query: z.strictObject({}),
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z
+            .strictObject({
+              name: lineOfText(100).openapi({ example: 'Njeri Kamau' }),
+              phone: Phone.optional().openapi({
+                description:
+                  'Without it nobody can be told anything, and no payment is known by its number.',
+              }),
+            })
+            .openapi('NewCustomer'),
+        },
+      },
+    },
+  },
+  responses: { 201: json(Customer, 'The customer'), ...no_answer, ...not_done },
+});
+
 export function addCustomers(api: Api, { db }: ApiParts): void {
+  api.openapi(register, (c) => {
+    const body = c.req.valid('json');
+    return once(c, db, { header: c.req.valid('header'), body }, async (tx, { token }) => {
+      const { name, phone: msisdn = null } = body;
+      const { number } = await registerCustomer(tx, { name, msisdn, by: token.person_id });
+      const customer = shownCustomer(await theCustomer(tx, { number }));
+      return { status: 201, body: customer, location: `/api/customers/${number}` } as const;
+    });
+  });
+
   api.openapi(list, async (c) => {
     const asked = c.req.valid('query');
     const place = placeIn(asked.after, id_key);

@@ -123,9 +123,9 @@ export function momentOf(at: Date | null): string | null {
   return at === null ? null : eatMoment(at);
 }
 
-const line_words = 'a line of 1 to 200 characters that can be shown';
-
 /** A line that somebody wrote, and that is kept. */
-export const LineOfText = z
-  .string({ error: line_words })
-  .refine((text) => text !== '' && shownLine(text, 200) === text, line_words);
+export function lineOfText(longest: number) {
+  const words = `a line of 1 to ${longest} characters that can be shown`;
+  const isOne = (text: string) => text !== '' && shownLine(text, longest) === text;
+  return z.string({ error: words }).refine(isOne, words);
+}

@@ -1,27 +1,32 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { type RawBuilder, sql } from 'kysely';
 import { clock, eatDate } from '../../base/clock.ts';
-import { centsFromDecimal } from '../../base/money.ts';
+import { centsFromDecimal, centsFromNumber } from '../../base/money.ts';
 import type { Db } from '../../base/db.ts';
+import { invoiceCustomer } from '../../invoices/invoice-customer.ts';
+import { voidInvoice } from '../../invoices/void.ts';
 import { CustomerNumber } from './customers.ts';
-import { type Api, type ApiParts, json, needs, no_answer, not_there } from './door.ts';
+import { type Api, type ApiParts, json, needs, no_answer, not_done, not_there } from './door.ts';
 import {
   Amount,
+  AmountAsked,
   AmountFilter,
   anywhere,
   Currency,
   currency,
   Day,
+  lineOfText,
   Moment,
   momentOf,
   Phone,
   shillings,
   TextFilter,
 } from './fields.ts';
+import { IdempotencyKey, once } from './once.ts';
 import { allOf, id_key, page_filters, pageFrom, pageOf, placeIn } from './pages.ts';
 import { Problem } from './problems.ts';
 
-const states = ['UNPAID', 'PARTIALLY_PAID', 'PAID'] as const;
+const states = ['UNPAID', 'PARTIALLY_PAID', 'PAID', 'VOID'] as const;
 const statuses = [...states, 'OPEN', 'OVERDUE'] as const;
 
 const summary = {
@@ -34,7 +39,10 @@ const summary = {
   overdue: z.boolean(),
   issued_on: Day,
   due_on: Day,
+  description: z.string().openapi({ description: 'What it is for.' }),
   created_at: Moment,
+  voided_at: Moment.nullable(),
+  void_reason: z.string().nullable(),
 };
 
 const InvoiceSummary = z.object(summary).openapi('InvoiceSummary');
@@ -44,7 +52,7 @@ const Invoice = z
     ...summary,
     paid_by: z.array(
       z.object({
-        receipt: z.string(),
+        receipt: z.string().nullable().openapi({ description: 'Null where credit paid it.' }),
         amount: Amount,
         currency: Currency,
         at: Moment,
@@ -85,6 +93,13 @@ const list = createRoute({
 
 const number_words = 'a number such as INV-20260203-0001';
 
+const params = z.strictObject({
+  number: z
+    .string()
+    .regex(/^INV-\d{8}-\d{4,6}$/, number_words)
+    .openapi({ example: 'INV-20260203-0001' }),
+});
+
 const one = createRoute({
   method: 'get',
   path: '/invoices/{number}',
@@ -93,15 +108,84 @@ const one = createRoute({
   summary: 'One invoice, and what has paid it',
   ...needs('invoices:read'),
   request: {
-    params: z.strictObject({
-      number: z
-        .string()
-        .regex(/^INV-\d{8}-\d{4,6}$/, number_words)
-        .openapi({ example: 'INV-20260203-0001' }),
-    }),
+    params,
     query: z.strictObject({}),
   },
   responses: { 200: json(Invoice, 'The invoice'), ...no_answer, ...not_there },
+});
+
+const longest = 120;
+const most = 9_999_999.99;
+
+const issue = createRoute({
+  method: 'post',
+  path: '/invoices',
+  operationId: 'issueInvoice',
+  tags: ['Invoices'],
+  summary: 'Issues an invoice today, under the day’s next number',
+  description: 'What the customer has paid ahead pays it at once.',
+  ...needs('invoices:write'),
+  request: {
+    headers: IdempotencyKey,
+    query: z.strictObject({}),
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z
+            .strictObject({
+              customer: CustomerNumber,
+              total: AmountAsked.refine((it) => it <= most, `at most ${most} shillings`),
+              currency: Currency.optional(),
+              description: lineOfText(longest).optional().openapi({
+                description: 'What it is for, as the customer reads it.',
+                example: 'school shoes',
+              }),
+              due_on: Day.optional().openapi({ description: 'In fourteen days, if not said.' }),
+              tell: z
+                .boolean({ error: 'true or false' })
+                .optional()
+                .openapi({ description: 'Whether the customer is told; they are, if not said.' }),
+            })
+            .openapi('NewInvoice'),
+        },
+      },
+    },
+  },
+  responses: { 201: json(Invoice, 'The invoice'), ...no_answer, ...not_done },
+});
+
+const make_void = createRoute({
+  method: 'post',
+  path: '/invoices/{number}/void',
+  operationId: 'voidInvoice',
+  tags: ['Invoices'],
+  summary: 'Makes an invoice void that no payment has paid',
+  description: 'It is reversed on the books, and the customer is told.',
+  ...needs('invoices:write'),
+  request: {
+    headers: IdempotencyKey,
+    params,
+    query: z.strictObject({}),
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z
+            .strictObject({
+              reason: lineOfText(longest).openapi({ description: 'Why; it is kept.' }),
+            })
+            .openapi('VoidInvoice'),
+        },
+      },
+    },
+  },
+  responses: {
+    200: json(Invoice, 'The invoice as it is now'),
+    ...no_answer,
+    ...not_there,
+    ...not_done,
+  },
 });
 
 export function addInvoices(api: Api, { db }: ApiParts): void {
@@ -133,10 +217,47 @@ export function addInvoices(api: Api, { db }: ApiParts): void {
 
   api.openapi(one, async (c) => {
     const { number } = c.req.valid('param');
-    const [row] = await invoices(db, sql`i.number = ${number}`, 1);
-    if (!row) throw new Problem('not-found');
-    return c.json({ ...shownInvoice(row), paid_by: await paidBy(db, row.id) }, 200);
+    return c.json(await theInvoice(db, number), 200);
   });
+
+  api.openapi(issue, (c) => {
+    const body = c.req.valid('json');
+    return once(c, db, { header: c.req.valid('header'), body }, async (tx, { token, key }) => {
+      const customer = await tx
+        .selectFrom('customers')
+        .select('id')
+        .where('number', '=', body.customer)
+        .executeTakeFirst();
+      if (!customer) throw new Problem('no-such-customer');
+      const { number } = await invoiceCustomer(tx, {
+        customer_id: customer.id,
+        total_cents: centsFromNumber(body.total) ?? 0n,
+        description: body.description ?? '',
+        due_on: body.due_on,
+        by: token.person_id,
+        key,
+        tell: body.tell ?? true,
+      });
+      const made = await theInvoice(tx, number);
+      return { status: 201, body: made, location: `/api/invoices/${number}` } as const;
+    });
+  });
+
+  api.openapi(make_void, async (c) => {
+    const { number } = c.req.valid('param');
+    const body = c.req.valid('json');
+    await theInvoice(db, number);
+    return once(c, db, { header: c.req.valid('header'), body }, async (tx, { token }) => {
+      await voidInvoice(tx, { number, by: token.person_id, reason: body.reason });
+      return { status: 200, body: await theInvoice(tx, number) } as const;
+    });
+  });
+}
+
+async function theInvoice(db: Db, number: string): Promise<z.infer<typeof Invoice>> {
+  const [row] = await invoices(db, sql`i.number = ${number}`, 1);
+  if (!row) throw new Problem('not-found');
+  return { ...shownInvoice(row), paid_by: await paidBy(db, row.id) };
 }
 
 function statusIs(status: (typeof statuses)[number] | undefined) {
@@ -152,7 +273,8 @@ function statusIs(status: (typeof statuses)[number] | undefined) {
     case 'PARTIALLY_PAID':
       return sql`i.outstanding_cents > 0 and i.state = ${status}`;
     case 'PAID':
-      return sql`i.state = 'PAID'`;
+    case 'VOID':
+      return sql`i.state = ${status}`;
   }
 }
 
@@ -165,13 +287,16 @@ interface InvoiceRow {
   state: (typeof states)[number];
   issued_on: string;
   due_on: string;
+  description: string;
   created_at: Date;
+  voided_at: Date | null;
+  void_reason: string | null;
 }
 
 async function invoices(db: Db, condition: RawBuilder<unknown>, limit: number) {
   const { rows } = await sql<InvoiceRow>`
     select i.id, i.number, c.number as customer_number, i.total_cents, i.outstanding_cents, i.state,
-           i.issued_on, i.due_on, i.created_at
+           i.issued_on, i.due_on, i.description, i.created_at, i.voided_at, i.void_reason
     from invoices i join customers c on c.id = i.customer_id
     where ${condition}
     order by i.id desc limit ${limit}
@@ -190,20 +315,27 @@ function shownInvoice(row: InvoiceRow): z.infer<typeof InvoiceSummary> {
     overdue: row.outstanding_cents > 0n && row.due_on < eatDate(clock.now()),
     issued_on: row.issued_on,
     due_on: row.due_on,
+    description: row.description,
     created_at: momentOf(row.created_at),
+    voided_at: momentOf(row.voided_at),
+    void_reason: row.void_reason,
   };
 }
 
 async function paidBy(db: Db, invoice_id: bigint) {
   const { rows } = await sql<{
-    receipt: string;
+    receipt: string | null;
     amount_cents: bigint;
     created_at: Date;
     reversed_at: Date | null;
   }>`
     select p.receipt, a.amount_cents, a.created_at, a.reversed_at
     from allocations a join payments p on p.id = a.payment_id
-    where a.due_kind = 'invoice' and a.due_id = ${invoice_id} order by a.id
+    where a.due_kind = 'invoice' and a.due_id = ${invoice_id}
+    union all
+    select null, amount_cents, created_at, reversed_at from credit_allocations
+    where due_kind = 'invoice' and due_id = ${invoice_id}
+    order by created_at
   `.execute(db);
   return rows.map((row) => ({
     receipt: row.receipt,

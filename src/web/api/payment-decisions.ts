@@ -5,7 +5,7 @@ import { assignPayment, reallocatePayment, type Target } from '../../payments/as
 import { reprocessPayments } from '../../payments/reprocess.ts';
 import { markForRefund } from '../../payments/unmatched.ts';
 import { type Api, type ApiParts, json, needs, no_answer, not_done, not_there } from './door.ts';
-import { AmountAsked, Currency, LineOfText } from './fields.ts';
+import { AmountAsked, Currency, lineOfText } from './fields.ts';
 import { IdempotencyKey, once } from './once.ts';
 import { Payment, Receipt, thePayment } from './payments.ts';
 import { Problem } from './problems.ts';
@@ -87,7 +87,10 @@ const reallocate = createRoute({
       z
         .strictObject({
           parts: Parts,
-          reason: LineOfText.openapi({ description: 'Why; it is kept.', example: 'wrong invoice' }),
+          reason: lineOfText(200).openapi({
+            description: 'Why; it is kept.',
+            example: 'wrong invoice',
+          }),
         })
         .openapi('ReallocatePayment'),
     ),

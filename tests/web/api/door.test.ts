@@ -60,6 +60,9 @@ test('every address opens to a token with its scope, and to no other', async () 
     initiate: { due: 'INV-20260203-0001', amount: 10 },
     assign: { parts },
     reallocate: { parts, reason: 'wrong invoice' },
+    customers: { name: 'Njeri' },
+    invoices: { customer: 'CUST-001', total: 100 },
+    void: { reason: 'sent twice' },
   };
   for (const { method, path, scope } of all) {
     const body = bodies[path.split('/').at(-1) ?? ''] ?? {};
@@ -70,7 +73,11 @@ test('every address opens to a token with its scope, and to no other', async () 
     expect(refused.headers.get('www-authenticate')).toContain(`scope="${scope}"`);
     const { status, text } = await ask(await api.token([scope]));
     // There is no such prompt, and the payment waits for nobody.
-    const good = path.startsWith('/prompts/') ? [404] : method === 'GET' ? [200] : [200, 202, 409];
+    const good = path.startsWith('/prompts/')
+      ? [404]
+      : method === 'GET'
+        ? [200]
+        : [200, 201, 202, 409];
     expect([path, good.includes(status), text]).toEqual([path, true, text]);
   }
   const metrics = await (await fetch(`${house.url}/metrics`)).text();
