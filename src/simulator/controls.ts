@@ -6,6 +6,7 @@ import type { Mpesa } from './mpesa.ts';
 import { shortcodes } from './parties.ts';
 import { type Prompts, prompt_answers } from './prompts.ts';
 import { controlBody, controlQuery, limited, Phone } from './requests.ts';
+import { statementText } from './statement.ts';
 import { balanceOf, none_rolled, type Truth } from './truth.ts';
 
 const PayBody = z.object({
@@ -29,6 +30,15 @@ const PayBody = z.object({
 const PromptsQuery = z.object({ phone: Phone.optional() });
 const PromptBody = z.object({ answer: z.enum(prompt_answers) });
 
+const ReverseBody = z.object({ receipt: z.string().trim().toUpperCase() });
+
+const StatementQuery = z.object({
+  shortcode: z
+    .string()
+    .refine((number) => shortcodes.has(number), 'nobody has that shortcode')
+    .default('600000'),
+});
+
 const RedeliverBody = z.object({ receipt: z.string().trim().toUpperCase().optional() });
 
 /** The controls of M-Pesa and of the simulator as a whole. */
@@ -36,7 +46,7 @@ export function controlRoutes(
   truth: Truth,
   { mpesa, prompts }: { mpesa: Mpesa; prompts: Prompts },
 ): Hono {
-  const routes = new Hono();
+  const routes = truthRoutes(truth);
 
   routes.post('/sim/mpesa/pay', limited, async (c) => {
     const { amount, msisdn, ...payment } = await controlBody(c, PayBody);
@@ -65,6 +75,35 @@ export function controlRoutes(
     return c.json({ result_code: ended?.code, ...(ended?.receipt && { receipt: ended.receipt }) });
   });
 
+  routes.post('/sim/mpesa/reverse', limited, async (c) => {
+    const { receipt } = await controlBody(c, ReverseBody);
+    const reversal = await mpesa.reverse(receipt);
+    return c.json({ receipt: reversal.receipt });
+  });
+
+  routes.post('/sim/mpesa/redeliver', limited, async (c) => {
+    const { receipt } = await controlBody(c, RedeliverBody);
+    return c.json(await mpesa.redeliver(receipt));
+  });
+
+  routes.post('/sim/faults', limited, async (c) => {
+    const faults = await controlBody(c, Faults);
+    await truth.record({ kind: 'faults', faults, rolled: { ...none_rolled } });
+    return c.json(faults);
+  });
+
+  routes.post('/sim/reset', limited, async (c) => {
+    await truth.record({ kind: 'reset' });
+    return c.json({ reset: true });
+  });
+
+  return routes;
+}
+
+/** What M-Pesa knows, to be looked at. */
+function truthRoutes(truth: Truth): Hono {
+  const routes = new Hono();
+
   routes.get('/sim/mpesa/transactions', async (c) => {
     await truth.settled();
     const all = [...truth.state.transactions.values()];
@@ -83,25 +122,17 @@ export function controlRoutes(
     );
   });
 
+  // As the organisation's portal exports it.
+  routes.get('/sim/mpesa/statement', async (c) => {
+    const { shortcode } = controlQuery(c, StatementQuery);
+    await truth.settled();
+    c.header('content-type', 'text/csv; charset=utf-8');
+    return c.body(statementText(truth.state, shortcode));
+  });
+
   routes.get('/sim/mpesa/accounts', async (c) => {
     await truth.settled();
     return c.json(accountsOf(truth));
-  });
-
-  routes.post('/sim/mpesa/redeliver', limited, async (c) => {
-    const { receipt } = await controlBody(c, RedeliverBody);
-    return c.json(await mpesa.redeliver(receipt));
-  });
-
-  routes.post('/sim/faults', limited, async (c) => {
-    const faults = await controlBody(c, Faults);
-    await truth.record({ kind: 'faults', faults, rolled: { ...none_rolled } });
-    return c.json(faults);
-  });
-
-  routes.post('/sim/reset', limited, async (c) => {
-    await truth.record({ kind: 'reset' });
-    return c.json({ reset: true });
   });
 
   return routes;

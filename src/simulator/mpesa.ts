@@ -9,6 +9,7 @@ import type { Post } from './sender.ts';
 import {
   accountOf,
   balanceOf,
+  type MpesaReversal,
   type MpesaTransaction,
   type MsisdnForm,
   type Truth,
@@ -29,6 +30,8 @@ export interface CustomerPayment {
 export interface Mpesa {
   /** Moves the money and resolves once that is on file; the confirmation follows. */
   pay(payment: CustomerPayment): Promise<MpesaTransaction>;
+  /** Gives a payment back to its payer, of which nobody is told. Throws Refusal. */
+  reverse(receipt: string): Promise<MpesaReversal>;
   /** Sends again what was not answered 200, without faults; all of it or one receipt. */
   redeliver(receipt?: string): Promise<{ sent: number; delivered: number }>;
 }
@@ -59,6 +62,26 @@ export function openMpesa(truth: Truth, callbacks: Callbacks): Mpesa {
       await truth.record({ kind: 'paid', transaction, prompt_id: payment.prompt_id });
       void deliver(transaction, (it) => callbacks.send(it, roll));
       return transaction;
+    },
+
+    reverse: async (receipt) => {
+      const paid = truth.state.transactions.get(receipt);
+      if (!paid) throw new Refusal('not_found', `There is no payment with the receipt ${receipt}.`);
+      if (paid.reversal) throw new Refusal('over', `It was given back: ${paid.reversal.receipt}.`);
+      const held_cents = balanceOf(truth.state, accountOf(paid.to));
+      if (held_cents < paid.amount_cents)
+        throw new Refusal('insufficient', `${paid.to} has only ${shortMoney(held_cents)}.`);
+      const at = clock.now();
+      const number = truth.nextNumber();
+      const balance_cents = held_cents - paid.amount_cents;
+      const reversal = {
+        receipt: receiptFor(number, at),
+        number,
+        balance_cents,
+        at: at.toISOString(),
+      };
+      await truth.record({ kind: 'reversed', receipt, reversal });
+      return reversal;
     },
 
     redeliver: async (receipt) => {

@@ -61,7 +61,7 @@ function about(it: MpesaTransaction, asked: Asked): Parameter[] {
     { Key: 'DebitAccountType', Value: 'MMF Account For Customer' },
     { Key: 'TransactionReason' },
     { Key: 'ReasonType', Value: it.kind === 'till' ? 'Customer Merchant Payment' : 'Pay Bill' },
-    { Key: 'TransactionStatus', Value: 'Completed' },
+    { Key: 'TransactionStatus', Value: it.reversal ? 'Reversed' : 'Completed' },
     { Key: 'FinalisedTime', Value: written(at) },
     { Key: 'Amount', Value: written(amount) },
     { Key: 'ConversationID', Value: asked.conversation_id },

@@ -28,11 +28,22 @@ export interface MpesaTransaction {
   /** What the shortcode's account held after it. */
   balance_cents: bigint;
   at: string;
-  state: 'completed';
+  state: 'completed' | 'reversed';
+  /** How M-Pesa gave it back to its payer, once it has. */
+  reversal?: MpesaReversal | undefined;
   /** Its confirmation was answered 200. */
   delivered: boolean;
   /** How this payment's confirmation shows the number, when it is not as the shortcode's others. */
   msisdn_form?: MsisdnForm | undefined;
+}
+
+export interface MpesaReversal {
+  receipt: string;
+  /** What the receipt was made of. */
+  number: number;
+  /** What the shortcode's account held after it. */
+  balance_cents: bigint;
+  at: string;
 }
 
 /** What a shop has asked of a phone: a prompt for a PIN. */
@@ -113,6 +124,7 @@ export type Event =
   /** With the prompt that it answers, so that neither is ever on file without the other. */
   | { kind: 'paid'; transaction: MpesaTransaction; prompt_id?: string | undefined }
   | { kind: 'delivered'; receipt: string }
+  | { kind: 'reversed'; receipt: string; reversal: MpesaReversal }
   | { kind: 'requested' }
   | { kind: 'rolled'; of: 'query' | 'result' }
   | { kind: 'prompted'; prompt: Prompt }
@@ -245,11 +257,12 @@ function change(state: State, event: Event): void {
         endPrompt(state, event.prompt_id, { code: '0', receipt, at });
       }
       break;
-    case 'delivered': {
-      const transaction = state.transactions.get(event.receipt);
-      if (transaction) transaction.delivered = true;
+    case 'reversed':
+      giveBack(state, event.receipt, event.reversal);
       break;
-    }
+    case 'delivered':
+      markDelivered(state, event.receipt);
+      break;
     case 'requested':
       state.rolled.request += 1;
       break;
@@ -308,6 +321,23 @@ function move(state: State, transaction: MpesaTransaction): void {
   state.number = Math.max(state.number, transaction.number);
 }
 
+function markDelivered(state: State, receipt: string): void {
+  const transaction = state.transactions.get(receipt);
+  if (transaction) transaction.delivered = true;
+}
+
+function giveBack(state: State, receipt: string, reversal: MpesaReversal): void {
+  const transaction = state.transactions.get(receipt);
+  if (!transaction) return;
+  const { from, to, amount_cents } = transaction;
+  const account = accountOf(to);
+  state.balances.set(from, balanceOf(state, from) + amount_cents);
+  state.balances.set(account, balanceOf(state, account) - amount_cents);
+  transaction.state = 'reversed';
+  transaction.reversal = reversal;
+  state.number = Math.max(state.number, reversal.number);
+}
+
 function endPrompt(state: State, id: string, ended: PromptEnd): void {
   const prompt = state.prompts.get(id);
   if (prompt) prompt.ended = ended;
@@ -337,7 +367,13 @@ function eventsOf(state: State): Event[] {
       registration: it,
     })),
     ...[...state.pulls].map((shortcode) => ({ kind: 'pull_registered' as const, shortcode })),
-    ...[...state.transactions.values()].map((it) => ({ kind: 'paid' as const, transaction: it })),
+    ...[...state.transactions.values()].map((it) => ({
+      kind: 'paid' as const,
+      transaction: { ...it, state: 'completed' as const, reversal: undefined },
+    })),
+    ...[...state.transactions.values()].flatMap(({ receipt, reversal }) =>
+      reversal ? [{ kind: 'reversed' as const, receipt, reversal }] : [],
+    ),
     ...[...state.prompts.values()].map((it) => ({ kind: 'prompted' as const, prompt: it })),
     ...messages.map((it) => ({ kind: 'written' as const, message: it })),
     ...[...state.sms.values()].flat().map((it) => ({ kind: 'texted' as const, message: it })),
