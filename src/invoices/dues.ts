@@ -18,7 +18,8 @@ export const invoiceDues: Dues = {
 
   async find(db, references) {
     const { rows } = await sql<Omit<Named, 'due' | 'party'> & { id: bigint; customer_id: bigint }>`
-      select i.number as reference, i.id, i.customer_id, c.person_id
+      select i.number as reference, i.id, i.customer_id, c.person_id,
+             i.voided_at is not null as closed
       from invoices i join customers c on c.id = i.customer_id
       where i.number = any(${references}::text[])
     `.execute(db);
@@ -27,6 +28,7 @@ export const invoiceDues: Dues = {
       person_id: row.person_id,
       party: customerParty(row.customer_id),
       due: { kind: 'invoice', id: row.id },
+      closed: row.closed,
     }));
   },
 

@@ -3,6 +3,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { msisdnHash } from '../../src/base/phone.ts';
 import { confirmation } from '../helpers/confirmation.ts';
 import { type House, openHouse, paymentsOf } from '../helpers/house.ts';
+import { trading } from '../helpers/invoices.ts';
 
 // What a payment is refused for before it is made, and what happens when it comes all the same.
 
@@ -70,6 +71,13 @@ test('a batch is flagged as if its payments had come one by one', async () => {
   }
   await house.drain();
   expect(await flags()).toEqual([null, null, 'over_day_limit']);
+});
+
+test('what is for an invoice that was cancelled is refused', async () => {
+  const { cancel } = trading(house);
+  await cancel('INV-20260210-0002');
+  expect(await validate({ BillRefNumber: 'INV-20260210-0002' })).toBe('C2B00016');
+  expect(await validate({ BillRefNumber: 'INV-20260203-0001' })).toBe('0');
 });
 
 test('an account that names nothing is accepted, or refused where the house says so', async () => {
