@@ -103,6 +103,10 @@ export const creditDues: Dues = {
       if (sqlState(error) === check_violation) throw new Refusal('spent');
       throw error;
     }
+    const { rows } = await sql<{ person_id: bigint | null }>`
+      select person_id from customers where id = any(${allocations.map((a) => a.due_id)}::bigint[])
+    `.execute(tx);
+    return rows.map((row) => ({ ...row, kind: 'credit', reference: 'credit', left_cents: 0n }));
   },
 };
 

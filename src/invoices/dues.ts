@@ -7,7 +7,7 @@ import { lockCustomers } from '../customers/lock.ts';
 import { receivableOf, UNMATCHED } from '../ledger/chart.ts';
 import { postLedger } from '../ledger/post.ts';
 import { reverseLedger } from '../ledger/reverse.ts';
-import type { Due, Dues, Named } from '../payments/due.ts';
+import type { Due, Dues, Named, Returned } from '../payments/due.ts';
 import { invoiceNumbersIn } from './number.ts';
 
 /** Invoices, as what money can pay. */
@@ -92,7 +92,7 @@ export const invoiceDues: Dues = {
   },
 
   async takeBack(tx, allocations) {
-    if (allocations.length === 0) return;
+    if (allocations.length === 0) return [];
     // In id order, as whoever pays them locks them.
     await sendAhead(
       tx,
@@ -100,7 +100,7 @@ export const invoiceDues: Dues = {
             select customer_id from invoices where id = any(${allocations.map((a) => a.due_id)}::bigint[]))
           order by id for no key update`,
     );
-    await sql`
+    const { rows } = await sql<Omit<Returned, 'kind'>>`
       with back as (
         select due_id, sum(amount_cents)::bigint as amount_cents from unnest(
           ${allocations.map((a) => a.due_id)}::bigint[],
@@ -111,13 +111,15 @@ export const invoiceDues: Dues = {
         order by i.id for no key update of i
       )
       update invoices i set outstanding_cents = i.outstanding_cents + locked.amount_cents
-      from locked where i.id = locked.id
+      from locked, customers c where i.id = locked.id and c.id = i.customer_id
+      returning i.number as reference, i.outstanding_cents as left_cents, c.person_id
     `.execute(tx);
     const effective_at = clock.now();
     await reverseLedger(
       tx,
       allocations.map((a) => ({ of: `allocation:${a.id}`, effective_at })),
     );
+    return rows.map((row) => ({ ...row, kind: 'invoice' }));
   },
 };
 

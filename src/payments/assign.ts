@@ -3,10 +3,10 @@ import type { Tx } from '../base/db.ts';
 import { Refusal } from '../base/errors.ts';
 import { withdraw } from '../outbox/ask.ts';
 import { applyDecisions } from './allocate.ts';
-import type { Due, Dues, Named } from './due.ts';
+import type { Due, Dues, Named, Returned } from './due.ts';
 import { type Decision, spread } from './match.ts';
 import { takeBack } from './take-back.ts';
-import { type Returned, tellOfDecision } from './tell-decisions.ts';
+import { tellOfDecision } from './tell-decisions.ts';
 import { questionOf } from './unmatched.ts';
 
 /** What a person says a payment pays: a due or a customer, by reference, however it is written. */

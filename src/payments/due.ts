@@ -34,6 +34,15 @@ export interface Allocation {
   paid_at: Date;
 }
 
+/** A due that was paid, and is no more. */
+export interface Returned {
+  kind: string;
+  reference: string;
+  person_id: bigint | null;
+  /** What is left to pay on it now. */
+  left_cents: bigint;
+}
+
 /**
  * What a trade offers for money to pay. Each is one object in registry.ts; payments never imports a
  * trade.
@@ -69,5 +78,5 @@ export interface Dues {
   takeBack: (
     tx: Tx,
     allocations: Pick<Allocation, 'id' | 'due_id' | 'amount_cents'>[],
-  ) => Promise<void>;
+  ) => Promise<Returned[]>;
 }

@@ -9,7 +9,7 @@ import { notify } from '../outbox/notify.ts';
 import { tellAdmins } from '../people/tell-admins.ts';
 import type { ReceiveSettings } from './receive.ts';
 import { takeBack } from './take-back.ts';
-import type { Returned } from './tell-decisions.ts';
+import type { Returned } from './due.ts';
 import { questionOf } from './unmatched.ts';
 
 /** A payment that M-Pesa has given back to its payer, as we heard of it. */
@@ -93,20 +93,21 @@ async function tell(
   { returned, used_cents }: { returned: Returned[]; used_cents: bigint },
 ): Promise<void> {
   const amount = decimalFromCents(amount_cents);
-  const ref = returned.map((due) => due.reference).join(', ') || '-';
+  const references = returned.filter((due) => due.kind !== 'credit').map((due) => due.reference);
+  const ref = references.join(', ') || '-';
   const owed = used_cents > 0n ? decimalFromCents(used_cents) : '-';
   const values = { receipt, amount, ref, owed };
   await tellAdmins(tx, { key: `payment:${id}:reversed`, template: 'payment_reversed', values });
   await notify(
     tx,
-    returned.flatMap(({ reference, person_id, left_cents }) =>
+    returned.flatMap(({ kind, reference, person_id, left_cents }) =>
       person_id === null
         ? []
         : [
             {
               key: `payment:${id}:reversed:${reference}`,
               person_id,
-              template: 'paid_reversed',
+              template: kind === 'credit' ? 'credit_reversed' : 'paid_reversed',
               values: { receipt, amount, ref: reference, left: decimalFromCents(left_cents) },
             },
           ],

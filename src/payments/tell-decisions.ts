@@ -3,16 +3,9 @@ import type { Tx } from '../base/db.ts';
 import { decimalFromCents } from '../base/money.ts';
 import { type Message, notify } from '../outbox/notify.ts';
 import { personById, withRole } from '../people/find.ts';
+import type { Returned } from './due.ts';
 import type { Decision } from './match.ts';
 import { ownersTemplate, summaryOf } from './tell.ts';
-
-/** What a due was paid by mistake, and whose it is. */
-export interface Returned {
-  reference: string;
-  person_id: bigint | null;
-  /** What is left to pay on it now. */
-  left_cents: bigint;
-}
 
 export interface Told {
   payment: { id: bigint; receipt: string; amount_cents: bigint };
@@ -36,7 +29,7 @@ export async function tellOfDecision(tx: Tx, it: Told): Promise<void> {
   const gone = returned.filter((due) => !owners.has(due.person_id));
   await notify(tx, [
     ...[...owners].flatMap((person_id) => toOwner(it, key, person_id)),
-    ...gone.flatMap(({ reference, person_id, left_cents }, index): Message[] => {
+    ...gone.flatMap(({ kind, reference, person_id, left_cents }, index): Message[] => {
       if (person_id === null) return [];
       const values = {
         amount: decimalFromCents(payment.amount_cents),
@@ -44,7 +37,7 @@ export async function tellOfDecision(tx: Tx, it: Told): Promise<void> {
         ref: reference,
         left: decimalFromCents(left_cents),
       };
-      const template = 'paid_taken_back';
+      const template = kind === 'credit' ? 'credit_taken_back' : 'paid_taken_back';
       return [{ key: `${key}:returned:${index}`, person_id, template, values }];
     }),
     ...(await toAdmins(tx, it, key, by)),

@@ -36,10 +36,7 @@ beforeAll(async () => {
   cpSync(flows_folder, folder, { recursive: true });
   writeFileSync(join(folder, 'secret.yaml'), flow);
   const menu = join(folder, 'menu.yaml');
-  writeFileSync(
-    menu,
-    readFileSync(menu, 'utf8').replace('pick: { menu: [', 'pick: { menu: [secret, '),
-  );
+  writeFileSync(menu, readFileSync(menu, 'utf8').replaceAll(/\bmenu:\s*\[/g, 'menu: [secret, '));
   house = await openHouse(
     {},
     {

@@ -6,6 +6,8 @@ import { runKarani } from './process.ts';
 
 export interface Demo {
   url: string;
+  /** Where it keeps what it keeps. */
+  data_dir: string;
   stop: () => Promise<void>;
 }
 
@@ -20,6 +22,7 @@ export async function startDemo(): Promise<Demo> {
   });
   return {
     url: running.url,
+    data_dir,
     stop: async () => {
       await running.stop();
       rmSync(data_dir, { recursive: true, force: true });
