@@ -15,6 +15,7 @@ import {
   reportInWords,
   reportOn,
 } from '../../src/mpesa-statement/report.ts';
+import { sendDigest } from '../../src/payments/jobs.ts';
 import { confirmation } from '../helpers/confirmation.ts';
 import { hook_secret, type House, openHouse, paymentsOf } from '../helpers/house.ts';
 import { eventually, karani } from '../helpers/process.ts';
@@ -550,4 +551,17 @@ test('ledger verify names a line that is not on the books as it says', async () 
     .execute();
   const [first] = await house.findings();
   expect(first?.check).toBe('what a statement booked is on the books, with its amount');
+});
+
+test('of payments of long ago nobody is thanked, and the admins hear in a digest', async () => {
+  const { code } = await takes(
+    csv(classic([pay('SAK0000001', '2024-11-20 09:00:00', '500.00', 'INV-20260203-0001')])),
+  );
+  expect(code).toBe(0);
+  expect(await paymentsOf(house.db)).toEqual(['500.00 reference INV-20260203-0001=500.00']);
+  expect(await house.db.selectFrom('outbox').select('template').execute()).toEqual([]);
+  await sql`update payments set created_at = now() - interval '2 minutes'`.execute(house.db);
+  await sendDigest(house.db);
+  const told = await house.db.selectFrom('outbox').select('template').execute();
+  expect(told).toEqual([{ template: 'payment_digest' }, { template: 'payment_digest' }]);
 });
