@@ -27,7 +27,7 @@ create table prompts (
   lease_until timestamptz,
   looks smallint not null default 0,
   checkout_id text unique check (length(checkout_id) between 5 and 100),
-  -- M-Pesa's, of what was not paid; ours are words: unsent, silent.
+  -- M-Pesa's, of what was not paid; ours are words: unsent, silent, unseen, void.
   result_code text,
   payment_id bigint unique references payments,
   created_at timestamptz not null default now(),

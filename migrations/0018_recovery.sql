@@ -41,8 +41,8 @@ create table status_questions (
   check (answered_at is null or asked_at is not null)
 );
 create index status_questions_due on status_questions (shortcode, ask_at) where asked_at is null;
-create index status_questions_asked on status_questions (shortcode, asked_at) where asked_at is not null;
-create index status_questions_answered on status_questions (shortcode, answered_at) where answered_at is not null;
+create index status_questions_asked on status_questions (asked_as, asked_at) where asked_at is not null;
+create index status_questions_answered on status_questions (asked_as, answered_at) where answered_at is not null;
 
 create index payments_unverified on payments (created_at)
   where verified_at is null and reversed_at is null;

@@ -7,6 +7,7 @@ import { shownLine } from '../base/text.ts';
 import { lockCustomers } from '../customers/lock.ts';
 import { reverseLedger } from '../ledger/reverse.ts';
 import { notify } from '../outbox/notify.ts';
+import { dropWaiting } from '../payments/end-prompts.ts';
 import { creditKey, spendCredit } from './spend-credit.ts';
 
 export interface ToVoid {
@@ -51,6 +52,7 @@ export async function voidInvoice(tx: Tx, it: ToVoid): Promise<{ credit_cents: b
       void_reason = ${reason}
     where id = ${invoice.id}
   `.execute(tx);
+  await dropWaiting(tx, { kind: 'invoice', id: invoice.id });
   await reverseLedger(tx, [{ of: `invoice:${it.number}:issued`, effective_at: clock.now() }]);
   await spendCredit(tx, { id: found.customer_id, number: found.customer });
   if (found.person_id !== null) {

@@ -155,8 +155,9 @@ async function takeReversals(
   const payments = new Map(rows.map((row) => [row.receipt, row]));
   // Its payment stands in a statement too, and another process is at it.
   const { rows: coming } = await sql<{ receipt: string }>`
-    select receipt from statement_lines
-    where receipt = any(${receipts}::text[]) and kind = 'payment' and outcome = 'waiting'
+    select s.receipt from statement_lines s join inbox i on i.id = s.inbox_id
+    where s.receipt = any(${receipts}::text[]) and s.kind = 'payment' and s.outcome = 'waiting'
+      and i.state = 'new'
   `.execute(tx);
   const waits = new Set(coming.map((row) => row.receipt));
 
@@ -167,8 +168,11 @@ async function takeReversals(
     const reversed_receipt = line.meaning.reversed_receipt ?? undefined;
     const payment = payments.get(reversed_receipt ?? '');
     // A part of it, or one of another shortcode, is for a person to look at.
-    const is_whole =
-      payment?.amount_cents === -line.amount_cents && payment.shortcode === line.shortcode;
+    // A till and its head office are one.
+    const accounts = [payment?.shortcode, line.shortcode].map(
+      (it) => receive.money_accounts.get(it ?? '') ?? it,
+    );
+    const is_whole = payment?.amount_cents === -line.amount_cents && accounts[0] === accounts[1];
     if (payment && is_whole) {
       const reversal_receipt = line.receipt === payment.receipt ? null : line.receipt;
       reversals.push({ receipt: payment.receipt, reversal_receipt, at: line.completed_at });

@@ -71,7 +71,7 @@ async function takeDue(tx: Tx, initiators: ReadonlyMap<string, Initiator>): Prom
   const taken: Question[] = [];
   for (const [shortcode, initiator] of initiators) {
     const asked_as = hashOf(initiator);
-    const room = await roomFor(tx, shortcode, asked_as);
+    const room = await roomFor(tx, asked_as);
     if (room > 0) taken.push(...(await take(tx, { shortcode, asked_as, room })));
   }
   await addNext(tx, taken);
@@ -100,7 +100,7 @@ async function addFirst(tx: Tx, shortcodes: string[]): Promise<void> {
  * first says nothing of it: until one was answered, one goes alone; once refused, none for half a
  * day.
  */
-async function roomFor(tx: Tx, shortcode: string, asked_as: string): Promise<number> {
+async function roomFor(tx: Tx, asked_as: string): Promise<number> {
   const { rows } = await sql<{
     verdict: string | null;
     rests: boolean;
@@ -110,14 +110,14 @@ async function roomFor(tx: Tx, shortcode: string, asked_as: string): Promise<num
   }>`
     select last.verdict, coalesce(last.answered_at > now() - interval '12 hours', false) as rests,
            (select count(*)::int from status_questions
-            where shortcode = ${shortcode} and asked_as = ${asked_as} and answered_at is null
+            where asked_as = ${asked_as} and answered_at is null
               and error is null and asked_at > now() - interval '10 minutes') as lately,
            (select count(*)::int from status_questions
-            where shortcode = ${shortcode} and asked_as = ${asked_as} and answered_at is null
+            where asked_as = ${asked_as} and answered_at is null
               and error is null and asked_at > now() - interval '1 hour') as open
     from (select) one left join lateral (
       select verdict, answered_at from status_questions
-      where shortcode = ${shortcode} and asked_as = ${asked_as} and answered_at is not null
+      where asked_as = ${asked_as} and answered_at is not null
       order by answered_at desc limit 1) last on true
   `.execute(tx);
   const [it] = rows;

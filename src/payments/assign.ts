@@ -91,6 +91,11 @@ async function decide(
   const parts = await partsOf(tx, dues, payment.left_cents, targets);
   const decision: Decision = { rule: 'person', parts, also_possible: [] };
   await applyDecisions(tx, dues, [{ payment, decision }], by);
+  // What pays something is not to be given back.
+  await sql`
+    update payments set refund_marked_at = null, refund_marked_by = null
+    where id = ${payment.id} and refund_marked_at is not null
+  `.execute(tx);
   const paid_cents = parts.reduce((sum, part) => sum + part.amount_cents, 0n);
   const left_cents = payment.left_cents - paid_cents;
   if (left_cents === 0n) await withdraw(tx, [questionOf(payment.id)]);

@@ -84,6 +84,14 @@ export async function endPaid(
   return new Set(rows.map((row) => row.payment_id));
 }
 
+/** Ends the prompts for a due that have not left yet: there is nothing to pay any more. */
+export async function dropWaiting(tx: Tx, due: { kind: string; id: bigint }): Promise<void> {
+  await sql`
+    update prompts set state = 'failed', result_code = 'void', ended_at = now(), look_at = null
+    where state = 'waiting' and due_kind = ${due.kind} and due_id = ${due.id}
+  `.execute(tx);
+}
+
 /** Says that we are still finding out, once a prompt. */
 export async function sayChecking(tx: Tx, ids: bigint[]): Promise<void> {
   if (ids.length === 0) return;

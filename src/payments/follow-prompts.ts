@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { inSavepoint, type Tx } from '../base/db.ts';
 import { Refusal } from '../base/errors.ts';
 import { log } from '../base/log.ts';
+import { withdraw } from '../outbox/ask.ts';
 import { allocatePayments } from './allocate.ts';
 import type { Dues } from './due.ts';
 import { endPaid } from './end-prompts.ts';
@@ -10,11 +11,13 @@ import { promptReferencesIn } from './prompt.ts';
 import type { Repeat } from './record.ts';
 import { takeBack } from './take-back.ts';
 import { tellOfDecision } from './tell-decisions.ts';
+import { questionOf } from './unmatched.ts';
 
 /**
  * Lets payments that were heard of before follow the prompts that a second hearing names: a till's
  * confirmation says nothing of its prompt and may have been matched by the payer's number. What was
- * matched to another due is moved to the prompt's; what a person has decided stays.
+ * matched to another due is moved to the prompt's; what a person has decided stays, and so does
+ * what M-Pesa took back.
  */
 export async function followPrompts(
   tx: Tx,
@@ -38,7 +41,7 @@ async function follow(
   const { rows } = await sql<Followed>`
     select p.id, p.shortcode, p.receipt, p.amount_cents, p.paid_at, p.payer_msisdn, p.payer_hash,
            p.payer_masked, p.payer_name, p.flag, ${reference} as account_typed, t.id as prompt_id,
-           p.rule = 'person' or exists (
+           p.rule = 'person' or p.reversed_at is not null or p.refund_marked_at is not null or exists (
              select from allocations a
              where a.payment_id = p.id and a.reversed_at is null
                and a.due_kind = t.due_kind and a.due_id = t.due_id) as settled
@@ -61,6 +64,7 @@ async function move(tx: Tx, dues: readonly Dues[], payment: NewPayment): Promise
       const [moved] = await allocatePayments(tx, dues, [payment]);
       const parts = moved?.decision.parts ?? [];
       await tellOfDecision(tx, { payment, parts, returned, by: null });
+      if (parts.length > 0) await withdraw(tx, [questionOf(payment.id)]);
     });
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;

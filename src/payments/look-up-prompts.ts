@@ -2,7 +2,9 @@ import { sql } from 'kysely';
 import { type Db, inTransaction, type Tx } from '../base/db.ts';
 import { messageOf } from '../base/errors.ts';
 import { log } from '../base/log.ts';
+import { decimalFromCents } from '../base/money.ts';
 import { queryStk } from '../daraja/stk.ts';
+import { tellAdmins } from '../people/tell-admins.ts';
 import { failPrompts, sayChecking } from './end-prompts.ts';
 import type { Prompt } from './prompt.ts';
 import { wantPull } from './pull.ts';
@@ -15,6 +17,8 @@ const at_once = 10;
 // While a call is under way nobody else looks.
 const lease = '30 seconds';
 const most_looks = 12;
+// By then Pull has been asked often: a statement has to be imported.
+const receipt_within = '6 hours';
 // Daraja says of very new ones, too, that they are not there.
 const not_there_after = 4;
 
@@ -52,7 +56,7 @@ async function takeDue(db: Db): Promise<Prompt[]> {
   const { rows } = await sql<Prompt>`
     update prompts set look_at = now() + ${lease}::interval, looks = looks + 1
     where id in (
-      select id from prompts where look_at <= now() and state in ('sent', 'unknown', 'paid')
+      select id from prompts where look_at <= now() and state in ('sent', 'unknown', 'confirmed', 'paid')
       order by look_at limit ${at_once} for update skip locked)
     returning id, shortcode, state, checkout_id, looks
   `.execute(db);
@@ -62,12 +66,14 @@ async function takeDue(db: Db): Promise<Prompt[]> {
 async function record(tx: Tx, prompt: Prompt, looked: Looked): Promise<void> {
   const { id, state, checkout_id, looks } = prompt;
   if (state === 'paid') return recordProof(tx, prompt, looked);
+  if (state === 'confirmed') return giveUpReceipt(tx, id);
   // Without its id nobody can be asked; what was paid is told by its callback, or found later.
   if (checkout_id === null) return failPrompts(tx, [{ id, code: 'silent' }]);
   if (typeof looked === 'object') {
     if (looked.code !== '0') return failPrompts(tx, [{ id, code: looked.code }]);
     await sql`
-      update prompts set state = 'confirmed', look_at = null where id = ${id} and state = 'sent'
+      update prompts set state = 'confirmed', look_at = now() + ${receipt_within}::interval
+      where id = ${id} and state = 'sent'
     `.execute(tx);
     await wantPull(tx, [id]);
     return sayChecking(tx, [id]);
@@ -76,6 +82,21 @@ async function record(tx: Tx, prompt: Prompt, looked: Looked): Promise<void> {
   if (given_up) return failPrompts(tx, [{ id, code: 'silent' }]);
   await lookAgain(tx, prompt);
   if (looked === 'under_way' && looks === 2) await sayChecking(tx, [id]);
+}
+
+// Nobody can pay that due by a prompt while it is open: it ends, and money that is found still
+// counts.
+async function giveUpReceipt(tx: Tx, id: bigint): Promise<void> {
+  const { rows } = await sql<{ due_reference: string; amount_cents: bigint; msisdn: string }>`
+    update prompts set state = 'failed', result_code = 'unseen', ended_at = now(), look_at = null
+    where id = ${id} and state = 'confirmed'
+    returning due_reference, amount_cents, msisdn
+  `.execute(tx);
+  const [prompt] = rows;
+  if (!prompt) return;
+  const { due_reference: ref, amount_cents, msisdn } = prompt;
+  const values = { ref, amount: decimalFromCents(amount_cents), phone: msisdn };
+  await tellAdmins(tx, { key: `prompt:${id}:unseen`, template: 'prompt_unseen', values });
 }
 
 // A conditional write each: its callback may have come meanwhile.

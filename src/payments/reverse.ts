@@ -105,7 +105,7 @@ async function tell(
         ? []
         : [
             {
-              key: `payment:${id}:reversed:${reference}`,
+              key: `payment:${id}:reversed:${reference}:${person_id}`,
               person_id,
               template: kind === 'credit' ? 'credit_reversed' : 'paid_reversed',
               values: { receipt, amount, ref: reference, left: decimalFromCents(left_cents) },

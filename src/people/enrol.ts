@@ -23,6 +23,9 @@ export async function enrol(tx: Tx, people: Enrolment[]): Promise<bigint[]> {
   await sql`select pg_advisory_xact_lock(${lock})`.execute(tx);
   const ids: bigint[] = [];
   for (const one of people) {
+    // As whoever writes for the first time is written down: one of them is first.
+    const address = `address:msisdn:${one.msisdn}`;
+    await sql`select pg_advisory_xact_lock(hashtextextended(${address}, 0))`.execute(tx);
     const id = (await known(tx, one.msisdn)) ?? (await add(tx, one));
     // A WhatsApp that wrote before its number was vouched for belongs to nobody in particular yet.
     await sql`

@@ -1,4 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
+import { inTransaction } from '../../src/base/db.ts';
+import { reversedAtMpesa } from '../../src/payments/reverse.ts';
 import { paymentsOf } from '../helpers/house.ts';
 import { isStk, openPromptHouse } from '../helpers/prompts.ts';
 
@@ -47,4 +49,36 @@ test('heard of first by its prompt, it is never matched by its payer', async () 
   await house.deliver(...callbacks);
   expect(await paymentsOf(house.db)).toEqual(['700.00 prompt INV-20260210-0002=700.00']);
   expect(await invoices()).toEqual([500_000n, 80_000n]);
+});
+
+test('what M-Pesa took back, or is to be refunded, does not follow its prompt', async () => {
+  await ask();
+  const callbacks = await house.answer(kamau, 'pin');
+  await house.deliver(...callbacks.filter((it) => !isStk(it)));
+  const { receipt } = await house.db
+    .selectFrom('payments')
+    .select('receipt')
+    .executeTakeFirstOrThrow();
+  await inTransaction(house.db, (tx) =>
+    reversedAtMpesa(tx, house.receive, [{ receipt, reversal_receipt: null, at: new Date() }]),
+  );
+  await house.deliver(...callbacks.filter(isStk));
+  expect(await invoices()).toEqual([500_000n, 150_000n]);
+  expect((await house.prompt()).state).toBe('paid');
+  expect(await house.findings()).toEqual([]);
+});
+
+test('a question about a payment is answered when its prompt is heard of', async () => {
+  await ask();
+  const callbacks = await house.answer(kamau, 'pin');
+  // M-Pesa hides who paid.
+  const [c2b] = callbacks.filter((it) => !isStk(it));
+  const hidden = { ...JSON.parse(c2b!.body), MSISDN: '2547 ***** 004', FirstName: '' };
+  await house.deliver({ ...c2b!, body: JSON.stringify(hidden) });
+  const open = () =>
+    house.db.selectFrom('questions').select('ref').where('ended_at', 'is', null).execute();
+  expect(await open()).toHaveLength(2);
+  await house.deliver(...callbacks.filter(isStk));
+  expect(await paymentsOf(house.db)).toEqual(['700.00 prompt INV-20260210-0002=700.00']);
+  expect(await open()).toEqual([]);
 });

@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { isStk, openPromptHouse } from '../helpers/prompts.ts';
 import { paymentsOf } from '../helpers/house.ts';
+import { trading } from '../helpers/invoices.ts';
 
 // A payment that is asked for on a phone, from the chat to the books.
 
@@ -183,6 +184,29 @@ test('silence is asked about: not paid, paid, or still under way', async () => {
   await house.writes(kamau, 'pay');
   await house.writes(kamau, '1');
   expect((await house.writes(kamau, '1'))[0]).toMatch(/^We are checking/);
+});
+
+test('what M-Pesa says is paid ends at last without its receipt, and the admins are told', async () => {
+  await ask();
+  await house.answer(kamau, 'pin');
+  await house.later();
+  await house.look();
+  expect((await house.prompt()).state).toBe('confirmed');
+  await house.later();
+  await house.look();
+  expect(await house.prompt()).toMatchObject({ state: 'failed', result_code: 'unseen' });
+  expect((await house.told()).slice(-2).map((row) => row.template)).toEqual([
+    'prompt_unseen',
+    'prompt_unseen',
+  ]);
+});
+
+test('a prompt for an invoice that was cancelled does not leave', async () => {
+  for (const text of ['pay', '2', '1']) await house.writes(kamau, text);
+  await trading(house).cancel('INV-20260210-0002');
+  await house.send();
+  expect(await house.onPhone(kamau)).toEqual([]);
+  expect(await house.prompt()).toMatchObject({ state: 'failed', result_code: 'void' });
 });
 
 test('who asks again is shown what is on the phone; of two at once there is one', async () => {
