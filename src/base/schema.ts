@@ -372,6 +372,7 @@ export interface Schema {
     person_id: bigint;
     flow: string;
     strict: Generated<boolean>;
+    talked_at: Date | null;
     body: Json | null;
     due_at: At;
     asked_at: Date | null;

@@ -51,7 +51,8 @@ export type Meant = { ref: string; rest: string | undefined; over: boolean };
 
 /**
  * Which question a message is for: the one that it quotes or taps, the one whose reference it
- * begins with ("UM7 1"), or for a bare number the only one that is open while nothing else is.
+ * begins with ("UM7 1"), the one that they were just talking about, or for a bare number the only
+ * one that is open while nothing else is.
  */
 export async function questionMeant(
   tx: Tx,
@@ -67,6 +68,8 @@ export async function questionMeant(
       q.ref = ${typed?.toUpperCase() ?? ''}
       or q.ref = (select o.question from outbox o
                   where o.provider_id = ${it.answers} and o.person_id = ${actor.id})
+      or (${it.answers === null} and q.talked_at > now() - interval '1 hour'
+          and q.ended_at is null and q.strict is not true)
       or (${/^\d{1,2}$/.test(text) && it.answers === null} and q.ended_at is null and not q.strict
           and not exists (
             select from questions other where other.person_id = q.person_id
@@ -78,6 +81,15 @@ export async function questionMeant(
   const [found] = rows;
   if (!found) return undefined;
   return { ref: found.ref, over: found.over, rest: found.named ? (rest ?? '') : undefined };
+}
+
+/** Notes which question somebody is talking about now; undefined when it is none. */
+export async function noteTalk(tx: Tx, actor: Actor, ref: string | undefined): Promise<void> {
+  await sql`
+    update questions set talked_at = case when ref = ${ref ?? ''} then now() end
+    where person_id = ${actor.id} and asked_at is not null and ended_at is null
+      and (talked_at is not null or ref = ${ref ?? ''})
+  `.execute(tx);
 }
 
 /** What is said to an answer that comes too late. */

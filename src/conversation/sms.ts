@@ -6,7 +6,7 @@ import { InboundSms, OptOut, readForm } from '../channels/sms/payloads.ts';
 import { drainInbox, type Kept } from '../inbox/take.ts';
 import { notify } from '../outbox/notify.ts';
 import { lockPersonAt, setReminders } from '../people/find.ts';
-import { questionMeant, questionOver } from './questions.ts';
+import { noteTalk, questionMeant, questionOver } from './questions.ts';
 import { claimTurn, takeTurn } from './turn.ts';
 import type { House } from './house.ts';
 
@@ -31,9 +31,11 @@ async function answer(tx: Tx, house: House, row: Kept): Promise<void> {
         ...heard,
         ...(meant && { question: meant.ref, input: meant.rest ?? sms.text }),
       });
+  await noteTalk(tx, actor, said.question);
   if (said.silent) return;
+  const about = said.question === undefined ? {} : { question: said.question };
   await notify(tx, [
-    { key: `turn:${key}`, person_id: actor.id, words: said.words, channel: 'sms' },
+    { key: `turn:${key}`, person_id: actor.id, words: said.words, channel: 'sms', ...about },
   ]);
 }
 

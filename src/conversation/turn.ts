@@ -54,6 +54,8 @@ export interface Said {
   over: boolean;
   /** Whom it is said to, where who spoke is known by now to be another. */
   person_id?: bigint;
+  /** The question that waits for what is written next, where it is one that Karani asked. */
+  question?: string | undefined;
   /** Nothing is said: a person of the house answers here. */
   silent?: true;
   /** The question's choices, where the channel can show them as something to tap. */
@@ -133,7 +135,8 @@ export async function takeTurn(tx: Tx, house: House, heard: Heard, loaded?: Load
   await saveSession(tx, house.flows, { ...heard, actor }, { session: next, events, asked });
   const choices = turn.next === 'wait' ? turn.choices : undefined;
   const known_as = actor.id === heard.actor.id ? {} : { person_id: actor.id };
-  return { words: turn.words, over: turn.next === 'over', choices, ...known_as };
+  const question = next && ownFlow(next) === asked ? heard.question : undefined;
+  return { words: turn.words, over: turn.next === 'over', choices, question, ...known_as };
 }
 
 /** Whether what waits for this person here is to be chosen, not typed. */
@@ -250,6 +253,11 @@ export interface Loaded {
   asked?: string | undefined;
 }
 
+// Of a flow that was called, the one that called it first.
+function ownFlow(session: Session): string {
+  return session.callers?.[0]?.flow ?? session.flow;
+}
+
 // One statement: every key press comes through here.
 async function saveSession(
   tx: Tx,
@@ -273,8 +281,7 @@ async function saveSession(
                   ${events.map((it) => it.what)}::text[]) as it(flow, step, what)
     )`;
   // Who says "menu" to a question has it beside it, and the question stays as it is.
-  const own = session?.callers?.[0]?.flow ?? session?.flow;
-  if (question !== undefined && (!session || own === asked)) {
+  if (question !== undefined && (!session || ownFlow(session) === asked)) {
     const body = session ? JSON.stringify(session) : null;
     return sendAhead(
       tx,

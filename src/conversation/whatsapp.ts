@@ -16,7 +16,7 @@ import { lockPersonAt } from '../people/find.ts';
 import { knownAs, learnIds } from '../people/whatsapp-ids.ts';
 import { answerAsPerson, answeredOnPhone, isHandedOver } from './handoff.ts';
 import { type House, wordsFor } from './house.ts';
-import { questionMeant, questionOver } from './questions.ts';
+import { noteTalk, questionMeant, questionOver } from './questions.ts';
 import { claimTurn, type Said, takeTurn } from './turn.ts';
 
 /** What somebody wrote to one of our numbers on WhatsApp. */
@@ -83,9 +83,10 @@ export async function answerAll(
     if (!(await claimTurn(tx, { key, actor, inbox_id, heard }))) continue;
     const said = await saidTo(tx, house, actor, message);
     if (said.silent) continue;
-    const { words, choices, person_id = actor.id } = said;
+    const { words, choices, question, person_id = actor.id } = said;
     const told = linked?.stale ? `were_away:${actor.id}:${thisHour()}` : `turn:${key}`;
-    await notify(tx, [{ key: told, person_id, words, choices, channel: 'whatsapp' }]);
+    const about = question === undefined ? {} : { question };
+    await notify(tx, [{ key: told, person_id, words, choices, channel: 'whatsapp', ...about }]);
   }
 }
 
@@ -125,12 +126,15 @@ async function turnOf(tx: Tx, house: House, actor: Actor, message: Message): Pro
   const text = message.text ?? '';
   const meant = await questionMeant(tx, actor, { channel: 'whatsapp', text, answers });
   if (!meant) {
+    await noteTalk(tx, actor, undefined);
     return takeTurn(tx, house, { ...heard, input: await inputOf(tx, actor.id, message) });
   }
   if (meant.over) return questionOver(house, actor, 'whatsapp', meant.ref);
   const tap = message.tapped === null ? undefined : readTap(message.tapped);
   const input = tap ? { type: 'tap' as const, ...tap } : (meant.rest ?? message.sent ?? text);
-  return takeTurn(tx, house, { ...heard, input, question: meant.ref });
+  const said = await takeTurn(tx, house, { ...heard, input, question: meant.ref });
+  await noteTalk(tx, actor, said.question);
+  return said;
 }
 
 /** What a message says to the conversation: a tap, a thing, or words. */

@@ -252,3 +252,20 @@ test('an unmatched payment that M-Pesa takes back waits no more', async () => {
   await expect(assign).rejects.toMatchObject({ code: 'over' });
   expect(await house.findings()).toEqual([]);
 });
+
+test('what is written after the first answer is for the same question, without its name', async () => {
+  await pay(nobodys);
+  await pay({ ...nobodys, TransID: 'NLJ7RT61S2', TransAmount: '700.00' });
+  await says(wanjiru, 'balance CUST-001');
+  expect(await says(wanjiru, 'UM1 other')).toMatch(/^Which one\?/);
+  expect(await says(wanjiru, 'CUST-002')).toMatch(/^KES 1,500 for CUST-002\?/);
+  // The menu is beside it, and then a number is the menu's.
+  expect(await says(wanjiru, 'menu')).toMatch(/^Today/);
+  expect(await says(wanjiru, '1')).toMatch(/^(Today: |No payment has come in today)/);
+  expect(await says(wanjiru, 'UM1')).toMatch(/^KES 1,500 for CUST-002\?/);
+  expect(await says(wanjiru, '1')).toMatch(/^KES 1,500\.00 now pays CUST-002/);
+  expect(await paymentsOf(house.db)).toEqual([
+    '1500.00 person INV-20260301-0003=1500.00',
+    '700.00 unmatched',
+  ]);
+});
