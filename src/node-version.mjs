@@ -7,3 +7,5 @@ if (major < 24) {
   );
   process.exit(1);
 }
+// What was read and compiled once need not be again: a command starts in two thirds of the time.
+process.getBuiltinModule('node:module').enableCompileCache();

@@ -4,9 +4,10 @@ import { type Db, sqlState } from '../base/db.ts';
 import { Refusal } from '../base/errors.ts';
 import { msisdnFrom } from '../base/phone.ts';
 import { creditOf, UNMATCHED } from '../ledger/chart.ts';
+import { balancesOf } from '../ledger/balances.ts';
 import { postLedger } from '../ledger/post.ts';
 import { reverseLedger } from '../ledger/reverse.ts';
-import type { Dues, Named } from '../payments/due.ts';
+import type { Dues, Named, Returned } from '../payments/due.ts';
 import { lockCustomers } from './lock.ts';
 import { customerNumbersIn } from './number.ts';
 
@@ -87,6 +88,23 @@ export const creditDues: Dues = {
     );
   },
 
+  async used(tx, allocations) {
+    const ids = allocations.map((a) => a.due_id);
+    await lockCustomers(tx, ids);
+    const { rows } = await sql<{ id: bigint; number: string }>`
+      select id, number from customers where id = any(${ids}::bigint[])
+    `.execute(tx);
+    const numbers = new Map(rows.map((row) => [row.id, creditOf(row.number)]));
+    const unused = await balancesOf(tx, [...numbers.values()]);
+    return allocations.map(({ due_id, amount_cents }) => {
+      const code = numbers.get(due_id) ?? '';
+      const left_cents = unused.get(code) ?? 0n;
+      const free_cents = left_cents < amount_cents ? left_cents : amount_cents;
+      unused.set(code, left_cents - free_cents);
+      return amount_cents - free_cents;
+    });
+  },
+
   async takeBack(tx, allocations) {
     await lockCustomers(
       tx,
@@ -103,8 +121,12 @@ export const creditDues: Dues = {
       if (sqlState(error) === check_violation) throw new Refusal('spent');
       throw error;
     }
-    const { rows } = await sql<{ person_id: bigint | null }>`
-      select person_id from customers where id = any(${allocations.map((a) => a.due_id)}::bigint[])
+    const { rows } = await sql<Pick<Returned, 'id' | 'person_id' | 'amount_cents'>>`
+      select c.id, c.person_id, sum(a.amount_cents)::bigint as amount_cents
+      from unnest(
+        ${allocations.map((a) => a.due_id)}::bigint[],
+        ${allocations.map((a) => a.amount_cents)}::bigint[]) as a(due_id, amount_cents)
+      join customers c on c.id = a.due_id group by c.id
     `.execute(tx);
     return rows.map((row) => ({ ...row, kind: 'credit', reference: 'credit', left_cents: 0n }));
   },

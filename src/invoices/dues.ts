@@ -112,7 +112,8 @@ export const invoiceDues: Dues = {
       )
       update invoices i set outstanding_cents = i.outstanding_cents + locked.amount_cents
       from locked, customers c where i.id = locked.id and c.id = i.customer_id
-      returning i.number as reference, i.outstanding_cents as left_cents, c.person_id
+      returning i.id, i.number as reference, locked.amount_cents,
+                i.outstanding_cents as left_cents, c.person_id
     `.execute(tx);
     const effective_at = clock.now();
     await reverseLedger(

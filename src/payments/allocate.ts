@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Tx } from '../base/db.ts';
 import { assert } from '../base/errors.ts';
-import type { Allocation, Dues, Named, Party } from './due.ts';
+import type { Dues, Named, Party } from './due.ts';
 import type { NewPayment } from './hearing.ts';
 import { type Decision, matchPayment } from './match.ts';
 import { promptReferencesIn } from './prompt.ts';
@@ -139,11 +139,28 @@ export async function applyDecisions(
   allocated: Decided[],
   decided_by: bigint | null = null,
 ): Promise<void> {
-  const parts = allocated.flatMap(({ payment, decision }) =>
-    decision.parts.map((part) => ({ payment, ...part })),
-  );
   await writeDecisions(tx, allocated);
-  if (parts.length === 0) return;
+  const parts = allocated.flatMap(({ payment, decision }) =>
+    decision.parts.map(({ due, amount_cents }) => ({ payment, due, amount_cents })),
+  );
+  await insertAllocations(tx, dues, parts, decided_by);
+}
+
+/** What one due gets of a payment. */
+export interface Part {
+  payment: { id: bigint; paid_at: Date };
+  due: { kind: string; id: bigint; reference: string };
+  amount_cents: bigint;
+}
+
+/** Lets dues have these parts, on the books too. Returns the allocations' ids, in their order. */
+export async function insertAllocations(
+  tx: Tx,
+  dues: readonly Dues[],
+  parts: Part[],
+  decided_by: bigint | null,
+): Promise<bigint[]> {
+  if (parts.length === 0) return [];
   const { rows } = await sql<{ id: bigint }>`
     with numbered as (
       select nextval(pg_get_serial_sequence('allocations', 'id')) as id, a.*
@@ -162,24 +179,18 @@ export async function applyDecisions(
     )
     select id from numbered order by n
   `.execute(tx);
-  const allocations = parts.map((part, index) => {
+  const allocations = parts.map(({ payment, due, amount_cents }, index) => {
     const id = rows[index]?.id;
     assert(id !== undefined, 'every allocation got an id');
-    return { part, id };
+    return { kind: due.kind, id, due_id: due.id, amount_cents, paid_at: payment.paid_at };
   });
   for (const trade of dues) {
-    const own = allocations.filter(({ part }) => part.due.kind === trade.kind);
     await trade.apply(
       tx,
-      own.map(({ part, id }): Allocation => ({
-        id,
-        due_id: part.due.id,
-        party: part.due.party,
-        amount_cents: part.amount_cents,
-        paid_at: part.payment.paid_at,
-      })),
+      allocations.filter((it) => it.kind === trade.kind),
     );
   }
+  return allocations.map((it) => it.id);
 }
 
 async function writeDecisions(tx: Tx, allocated: Decided[]): Promise<void> {

@@ -25,20 +25,21 @@ export interface Named extends Party {
   closed?: boolean | undefined;
 }
 
-/** Part of a payment on its way to one due. */
+/** Part of a payment that one due has. */
 export interface Allocation {
   id: bigint;
   due_id: bigint;
-  party: string;
   amount_cents: bigint;
-  paid_at: Date;
 }
 
 /** A due that was paid, and is no more. */
 export interface Returned {
   kind: string;
+  id: bigint;
   reference: string;
   person_id: bigint | null;
+  /** What was taken back of it. */
+  amount_cents: bigint;
   /** What is left to pay on it now. */
   left_cents: bigint;
 }
@@ -70,13 +71,15 @@ export interface Dues {
   /** The due that takes what a party pays beyond all others, if it is for this trade to take. */
   rest: (party: Party) => Due | undefined;
   /** Pays the dues, with the ledger transactions that move the money out of 2040. */
-  apply: (tx: Tx, allocations: Allocation[]) => Promise<void>;
+  apply: (tx: Tx, allocations: (Allocation & { paid_at: Date })[]) => Promise<void>;
+  /**
+   * How much of each of these has been used already, in cents and in their order: `takeBack` would
+   * throw. For a trade that has such dues.
+   */
+  used?: (tx: Tx, allocations: Allocation[]) => Promise<bigint[]>;
   /**
    * Takes back what `apply` did, with ledger transactions that reverse its own. Throws Refusal
    * 'spent' when what was paid has been used already.
    */
-  takeBack: (
-    tx: Tx,
-    allocations: Pick<Allocation, 'id' | 'due_id' | 'amount_cents'>[],
-  ) => Promise<Returned[]>;
+  takeBack: (tx: Tx, allocations: Allocation[]) => Promise<Returned[]>;
 }

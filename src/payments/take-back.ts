@@ -6,8 +6,8 @@ import type { Dues, Returned } from './due.ts';
 export interface Why {
   by: bigint | null;
   reason: string;
-  /** A kind of due that keeps what it was paid. */
-  but?: string;
+  /** Allocations that stay as they are, by their ids. */
+  keep?: bigint[];
 }
 
 /**
@@ -19,7 +19,7 @@ export async function takeBack(
   tx: Tx,
   dues: readonly Dues[],
   payment_id: bigint,
-  { by, reason, but = '' }: Why,
+  { by, reason, keep = [] }: Why,
 ): Promise<Returned[]> {
   const { rows } = await sql<{
     id: bigint;
@@ -28,7 +28,7 @@ export async function takeBack(
     amount_cents: bigint;
   }>`
     update allocations set reversed_at = now(), reversed_by = ${by}, reversed_for = ${reason}
-    where payment_id = ${payment_id} and reversed_at is null and due_kind <> ${but}
+    where payment_id = ${payment_id} and reversed_at is null and id <> all(${keep}::bigint[])
     returning id, due_kind, due_id, amount_cents
   `.execute(tx);
   const taken_cents = rows.reduce((sum, row) => sum + row.amount_cents, 0n);

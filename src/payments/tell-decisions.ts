@@ -29,17 +29,19 @@ export async function tellOfDecision(tx: Tx, it: Told): Promise<void> {
   const gone = returned.filter((due) => !owners.has(due.person_id));
   await notify(tx, [
     ...[...owners].flatMap((person_id) => toOwner(it, key, person_id)),
-    ...gone.flatMap(({ kind, reference, person_id, left_cents }, index): Message[] => {
-      if (person_id === null) return [];
-      const values = {
-        amount: decimalFromCents(payment.amount_cents),
-        receipt: payment.receipt,
-        ref: reference,
-        left: decimalFromCents(left_cents),
-      };
-      const template = kind === 'credit' ? 'credit_taken_back' : 'paid_taken_back';
-      return [{ key: `${key}:returned:${index}`, person_id, template, values }];
-    }),
+    ...gone.flatMap(
+      ({ kind, reference, person_id, amount_cents, left_cents }, index): Message[] => {
+        if (person_id === null) return [];
+        const values = {
+          amount: decimalFromCents(amount_cents),
+          receipt: payment.receipt,
+          ref: reference,
+          left: decimalFromCents(left_cents),
+        };
+        const template = kind === 'credit' ? 'credit_taken_back' : 'paid_taken_back';
+        return [{ key: `${key}:returned:${index}`, person_id, template, values }];
+      },
+    ),
     ...(await toAdmins(tx, it, key, by)),
   ]);
 }

@@ -6,9 +6,11 @@ import { issueInvoice } from '../../src/invoices/issue.ts';
 import { assignPayment, reallocatePayment } from '../../src/payments/assign.ts';
 import { reprocessPayments } from '../../src/payments/reprocess.ts';
 import { reversedAtMpesa } from '../../src/payments/reverse.ts';
+import { balancesOf } from '../../src/ledger/balances.ts';
 import { enrol } from '../../src/people/enrol.ts';
 import { confirmation } from '../helpers/confirmation.ts';
 import { type House, openHouse, paymentsOf } from '../helpers/house.ts';
+import { trading } from '../helpers/invoices.ts';
 
 // Payments that nothing was found for, those that pay the wrong thing, and those that M-Pesa takes back.
 
@@ -234,6 +236,31 @@ test('a payment that M-Pesa takes back opens what it paid, once', async () => {
     }),
   );
   await expect(move).rejects.toMatchObject({ code: 'over' });
+  expect(await house.findings()).toEqual([]);
+});
+
+test('of credit that M-Pesa takes back only what was used stays, and no more of it is used', async () => {
+  // Kamau owes 6,500, so that 1,000 of this is paid ahead.
+  await pay({ TransID: 'NLJ7RT61SV', TransAmount: '7500.00' });
+  const { issue } = trading(house);
+  await issue(1n, 300);
+  await reverse('NLJ7RT61SV');
+  expect(await paymentsOf(house.db)).toEqual(['7500.00 unmatched credit=300.00']);
+  expect(await balancesOf(house.db, ['2010:CUST-001', '1390'])).toEqual(
+    new Map([
+      ['2010:CUST-001', 0n],
+      ['1390', 30_000n],
+    ]),
+  );
+  expect(await told('paid_reversed')).toMatchObject([
+    { ref: 'INV-20260203-0001', amount: '5000.00', left: '5000.00' },
+    { ref: 'INV-20260210-0002', amount: '1500.00', left: '1500.00' },
+  ]);
+  expect(await told('credit_reversed')).toMatchObject([{ amount: '700.00' }]);
+  expect(await told('payment_reversed')).toMatchObject([{ owed: '300.00' }, { owed: '300.00' }]);
+  // Nothing of it pays the next invoice.
+  await issue(1n, 400);
+  expect((await left()).at(-1)).toBe(40_000n);
   expect(await house.findings()).toEqual([]);
 });
 

@@ -81,6 +81,14 @@ export const prompts: Guard[] = [
     name: 'an unmatched payment that M-Pesa takes back waits no more',
   },
   {
+    guard: 'of credit that went back only what was used counts',
+    file: 'src/payments/reverse.ts',
+    remove: 'const used = await trade.used(tx, rows);',
+    put: 'const used = rows.map((row) => row.amount_cents);',
+    test: 'tests/payments/unmatched.test.ts',
+    name: 'of credit that M-Pesa takes back only what was used stays, and no more of it is used',
+  },
+  {
     guard: 'what breaks a limit waits for a person',
     file: 'src/payments/receive.ts',
     remove: 'await flagOverLimit(tx, payments, limits)',
