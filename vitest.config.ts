@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -8,8 +10,12 @@ export default defineConfig({
     isolate: false,
     pool: 'threads',
     maxWorkers: 2,
-    // What is provoked on purpose need not be read.
-    env: { LOG_LEVEL: 'silent' },
+    env: {
+      // What is provoked on purpose need not be read.
+      LOG_LEVEL: 'silent',
+      // The processes that tests start are many.
+      NODE_COMPILE_CACHE: join(tmpdir(), 'karani-tests-compiled'),
+    },
     testTimeout: 90_000,
     hookTimeout: 90_000,
     reporters: ['default'],

@@ -13,10 +13,19 @@ export interface TestDatabase {
 }
 
 /** A migrated database of its own, stamped as a demo, with at most `size` connections. */
-export async function freshDatabase(size = 8): Promise<TestDatabase> {
+export function freshDatabase(size = 8): Promise<TestDatabase> {
+  return clone(inject('template'), size);
+}
+
+/** The same with the demo's business in it. */
+export function demoDatabase(): Promise<TestDatabase> {
+  return clone(inject('demo_template'), 8);
+}
+
+async function clone(template: string, size: number): Promise<TestDatabase> {
   const server_url = inject('server_url');
   const name = `karani_test_${randomBytes(6).toString('hex')}`;
-  await inDatabase(server_url, `create database ${name} template ${inject('template')}`);
+  await inDatabase(server_url, `create database ${name} template ${template}`);
   const url = withDatabase(server_url, name);
   const { db, pool } = openDatabase(url, size);
   const close = async () => {

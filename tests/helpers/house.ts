@@ -1,15 +1,14 @@
 import { createHmac } from 'node:crypto';
 import type { Hono } from 'hono';
-import { inTransaction, type Db } from '../../src/base/db.ts';
+import type { Db } from '../../src/base/db.ts';
 import { keyedHash } from '../../src/base/secrets.ts';
 import { decimalFromCents } from '../../src/base/money.ts';
-import { demoConfig, seedDemo } from '../../src/demo.ts';
+import { demoConfig } from '../../src/demo.ts';
 import type { House as Conversations } from '../../src/conversation/house.ts';
 import { takeTurns } from '../../src/conversation/whatsapp.ts';
 import type { Actions } from '../../src/flow/action.ts';
 import { keepContents } from '../../src/conversation/contents.ts';
 import { loadFlows } from '../../src/flow/load.ts';
-import { openChart } from '../../src/ledger/accounts.ts';
 import { verify } from '../../src/ledger/verify.ts';
 import { drainPayments } from '../../src/payments/jobs.ts';
 import { drainPulled } from '../../src/payments/pulled.ts';
@@ -23,7 +22,7 @@ import { buildServer } from '../../src/server.ts';
 import { limitsOf, type Settings } from '../../src/settings.ts';
 import { keptOff } from '../../src/trades.ts';
 import { money_accounts } from './confirmation.ts';
-import { freshDatabase } from './database.ts';
+import { demoDatabase } from './database.ts';
 
 /** Only a number on Meta's Cloud API, as in the demo. */
 export const cloud_alone = {
@@ -65,12 +64,8 @@ export async function openHouse(
   change: Partial<Settings> = {},
   other: { flows_folder: string; actions: Actions } = { flows_folder, actions },
 ): Promise<House> {
-  const database = await freshDatabase();
+  const database = await demoDatabase();
   const { db } = database;
-  await inTransaction(db, async (tx) => {
-    await openChart(tx, [...money_accounts.values()]);
-    await seedDemo(tx);
-  });
   const settings: Settings = {
     ...demoConfig(hook_secret),
     environment: 'demo',
@@ -85,7 +80,7 @@ export async function openHouse(
     ...change,
   };
   const values = { shop: 'Duka', help: '0700000001', paybill: '600000', ussd: '*384*123456#' };
-  const flows = await loadFlows(other.flows_folder, other.actions);
+  const flows = await flowsOf(other);
   await keepContents(db, flows);
   const keyed = (purpose: string, text: string) => keyedHash(settings.secret, purpose, text);
   const conversations: Conversations = {
@@ -163,6 +158,16 @@ export async function openHouse(
       await database.close();
     },
   };
+}
+
+let checked: ReturnType<typeof loadFlows> | undefined;
+
+// The shipped flows are read and checked once: that takes longer than most tests.
+function flowsOf(it: { flows_folder: string; actions: Actions }): ReturnType<typeof loadFlows> {
+  if (it.flows_folder !== flows_folder || it.actions !== actions)
+    return loadFlows(it.flows_folder, it.actions);
+  checked ??= loadFlows(flows_folder, actions);
+  return checked;
 }
 
 let messages = 0;
