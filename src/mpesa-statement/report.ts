@@ -33,6 +33,8 @@ interface Counted {
 export interface ImportReport extends WasRead {
   /** Of the lines that this import was the first to bring, by kind and outcome. */
   of: (kind: string, outcome: string) => Counted;
+  /** Of the payments that were found, what nobody's due has yet. */
+  unmatched: Counted;
   /** Lines that an earlier import, or an earlier line, had brought. */
   before: number;
   /** Lines that could not be worked through; they are tried again. */
@@ -45,16 +47,24 @@ export async function reportOn(db: Db, it: WasRead): Promise<ImportReport> {
     select kind, outcome, count(*)::int as count, sum(abs(amount_cents))::bigint as cents
     from statement_lines where import_id = ${it.import_id} group by kind, outcome
   `.execute(db);
+  const { rows: unmatched } = await sql<Counted>`
+    select count(*)::int as count, coalesce(sum(p.amount_cents - p.allocated_cents), 0)::bigint as cents
+    from statement_lines s join payments p on p.id = s.payment_id
+    where s.import_id = ${it.import_id} and s.kind = 'payment' and s.outcome = 'new'
+      and p.state = 'unmatched'
+  `.execute(db);
   const brought = rows.reduce((sum, row) => sum + row.count, 0);
   const waiting = rows.filter((row) => row.outcome === 'waiting');
   return {
     ...it,
-    of: (kind, outcome) =>
-      rows.find((row) => row.kind === kind && row.outcome === outcome) ?? { count: 0, cents: 0n },
+    of: (kind, outcome) => rows.find((row) => row.kind === kind && row.outcome === outcome) ?? none,
+    unmatched: unmatched[0] ?? none,
     before: it.lines - it.bad - brought,
     failed: waiting.reduce((sum, row) => sum + row.count, 0),
   };
 }
+
+const none: Counted = { count: 0, cents: 0n };
 
 const kinds_not_booked = ['payment', 'payout', 'reversal', 'other'] as const;
 
@@ -82,6 +92,7 @@ export function reportAsJson(it: ImportReport) {
     lines: { read: it.lines, bad: it.bad, imported_before: it.before, failed: it.failed },
     payments: {
       new: sum(it.of('payment', 'new')),
+      unmatched: sum(it.unmatched),
       confirmed: sum(it.of('payment', 'confirmed')),
       known: sum(it.of('payment', 'known')),
     },
@@ -124,6 +135,7 @@ export function reportInWords(it: ImportReport): string[] {
     `${counted(it.lines, 'line')} in ${seconds < 10 ? Math.round(seconds * 10) / 10 : Math.round(seconds)} s` +
       ` (${grouped(per_second)} a second), ${grouped(it.before)} of them imported before.`,
     figure('Payments found', it.of('payment', 'new')),
+    ...present('Found, and waiting for a person', it.unmatched),
     figure('Payments confirmed', it.of('payment', 'confirmed')),
     figure('Payments known', it.of('payment', 'known')),
     figure('Charges booked', it.of('charge', 'booked')),

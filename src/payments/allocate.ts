@@ -40,13 +40,14 @@ export async function allocatePayments(
     const payer = payers.get(payment.id);
     const prompt = prompts.get(payment.id);
     const decision: Decision =
-      payment.flag === null
+      payment.flag === null || payment.flag === 'history'
         ? matchPayment(
             {
               amount_cents: payment.amount_cents,
               prompted: prompt && world.named.find((n) => isDueOf(n, prompt)),
               references: dues.flatMap((d) => d.referencesIn(payment.account_typed)),
               payer: payer ? world.parties.filter((p) => p.person_id === payer.person_id) : [],
+              exactly: payment.flag === 'history',
             },
             world,
           )

@@ -1,3 +1,5 @@
+import type { Flag } from './limits.ts';
+
 /** One way in which a payment was heard of, whatever it came by. */
 export interface Hearing {
   inbox_id: bigint;
@@ -19,6 +21,5 @@ export interface Hearing {
 /** A payment that was new with one of these hearings, as it was recorded. */
 export interface NewPayment extends Omit<Hearing, 'inbox_id' | 'source'> {
   id: bigint;
-  /** Why a person should look at it although it is recorded: 'unknown_shortcode'. */
-  flag: string | null;
+  flag: Flag | null;
 }

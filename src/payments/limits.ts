@@ -10,8 +10,11 @@ export interface Limits {
   payer_day_cents: bigint;
 }
 
-/** Why a payment waits for a person although it may have a due. */
-export type Flag = 'unknown_shortcode' | 'over_limit' | 'over_day_limit';
+/**
+ * Why a payment waits for a person although it may have a due; one of 'history' pays only what its
+ * payer named exactly.
+ */
+export type Flag = 'unknown_shortcode' | 'over_limit' | 'over_day_limit' | 'history';
 
 /**
  * Flags those of these new payments that break a limit, and returns them with their flags. It is

@@ -10,6 +10,8 @@ export interface ToMatch {
   references: string[];
   /** The parties as which the payer's number is known. */
   payer: Party[];
+  /** Only what was named itself is meant, and no more than that. */
+  exactly?: boolean;
 }
 
 /** What is open, as it stands after the payments decided so far. */
@@ -37,17 +39,37 @@ const most_suggestions = 3;
  * the world, so that the next payment of the same batch finds the rest.
  */
 export function matchPayment(it: ToMatch, world: World): Decision {
-  const choice = byPrompt(it, world) ?? byReference(it, world) ?? byPayer(it, world);
+  const found = byPrompt(it, world) ?? byReference(it, world) ?? byPayer(it, world);
+  const choice = it.exactly ? exactly(it, found) : found;
   if (choice.rule === 'unmatched')
     return { rule: 'unmatched', parts: [], also_possible: choice.also };
-  const parts = spread(it.amount_cents, choice.dues, world.rest(choice.party));
+  const rest = choice.party && world.rest(choice.party);
+  const parts = spread(it.amount_cents, choice.dues, rest);
   for (const part of parts) part.due.outstanding_cents -= part.amount_cents;
   return { rule: choice.rule, parts, also_possible: choice.also };
 }
 
 type Choice =
   | { rule: 'unmatched'; also: string[] }
-  | { rule: Exclude<MatchRule, 'unmatched' | 'person'>; party: Party; dues: Due[]; also: string[] };
+  | {
+      rule: Exclude<MatchRule, 'unmatched' | 'person'>;
+      /** Who has what the dues do not take. */
+      party: Party | undefined;
+      dues: Due[];
+      also: string[];
+    };
+
+// The due that was named, and nothing else of whoever owes it.
+function exactly(it: ToMatch, found: Choice): Choice {
+  if (found.rule === 'unmatched') return found;
+  const [named] = found.dues;
+  const asked = it.prompted?.due ? nameOf(it.prompted.due) : undefined;
+  if (named && (found.rule === 'reference' || nameOf(named) === asked)) {
+    return { rule: found.rule, party: undefined, dues: [named], also: [] };
+  }
+  const also = found.dues.map((due) => due.reference);
+  return { rule: 'unmatched', also: also.slice(0, most_suggestions) };
+}
 
 // It was asked for, so nothing else is meant, whatever has become of the due meanwhile.
 function byPrompt({ prompted }: ToMatch, world: World): Choice | undefined {

@@ -1,4 +1,3 @@
-import { clock } from '../base/clock.ts';
 import type { Tx } from '../base/db.ts';
 import { allocatePayments } from './allocate.ts';
 import type { Dues } from './due.ts';
@@ -36,18 +35,8 @@ export async function receivePayments(
     const flagged = await flagOverLimit(tx, payments, limits);
     const allocated = await allocatePayments(tx, dues, flagged);
     const late = await endPaid(tx, allocated);
-    const news = allocated.filter(({ payment }) => !isHistory(payment.receipt, hearings));
+    const news = allocated.filter(({ payment }) => payment.flag !== 'history');
     await tellOfPayments(tx, news, { digest_above_per_minute, late });
   }
   await followPrompts(tx, dues, repeats);
-}
-
-const history_after_ms = 7 * 24 * 60 * 60 * 1000;
-
-// The first statement that is imported may tell of years: nobody is thanked for those, and the
-// admins hear of them in a digest.
-function isHistory(receipt: string, hearings: Hearing[]): boolean {
-  const first = hearings.find((it) => it.receipt === receipt);
-  if (first?.source !== 'statement') return false;
-  return clock.now().getTime() - first.paid_at.getTime() > history_after_ms;
 }

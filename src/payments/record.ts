@@ -1,8 +1,10 @@
 import { sql } from 'kysely';
+import { clock } from '../base/clock.ts';
 import type { Tx } from '../base/db.ts';
 import { IN_SETTLEMENT, UNMATCHED } from '../ledger/chart.ts';
 import { postLedger } from '../ledger/post.ts';
 import type { Hearing, NewPayment } from './hearing.ts';
+import type { Flag } from './limits.ts';
 
 /** A hearing that contradicts the payment recorded under its receipt. */
 export interface Conflict {
@@ -59,26 +61,44 @@ async function insertNew(
   hearings: Hearing[],
   money_accounts: ReadonlyMap<string, string>,
 ): Promise<NewPayment[]> {
+  const old = clock.now().getTime() - history_after_ms;
+  const flags = hearings.map((h): Flag | null => {
+    if (!money_accounts.has(h.shortcode)) return 'unknown_shortcode';
+    return h.source === 'statement' && h.paid_at.getTime() < old ? 'history' : null;
+  });
+  // Numbered as they came and written in the order of their receipts, so that two who record the
+  // same ones at once never wait for each other in a ring.
   const { rows } = await sql<NewPayment>`
-    insert into payments (shortcode, receipt, amount_cents, paid_at, account_typed,
+    with arrived as materialized (
+      select nextval(pg_get_serial_sequence('payments', 'id')) as id, h.*
+      from unnest(
+        ${hearings.map((h) => h.shortcode)}::text[],
+        ${hearings.map((h) => h.receipt)}::text[],
+        ${hearings.map((h) => h.amount_cents)}::bigint[],
+        ${hearings.map((h) => h.paid_at)}::timestamptz[],
+        ${hearings.map((h) => h.account_typed)}::text[],
+        ${hearings.map((h) => h.payer_msisdn)}::text[],
+        ${hearings.map((h) => h.payer_hash)}::text[],
+        ${hearings.map((h) => h.payer_masked)}::text[],
+        ${hearings.map((h) => h.payer_name)}::text[],
+        ${flags}::text[]
+      ) as h(shortcode, receipt, amount_cents, paid_at, account_typed,
+             payer_msisdn, payer_hash, payer_masked, payer_name, flag)
+    )
+    insert into payments (id, shortcode, receipt, amount_cents, paid_at, account_typed,
                           payer_msisdn, payer_hash, payer_masked, payer_name, flag)
-    select * from unnest(
-      ${hearings.map((h) => h.shortcode)}::text[],
-      ${hearings.map((h) => h.receipt)}::text[],
-      ${hearings.map((h) => h.amount_cents)}::bigint[],
-      ${hearings.map((h) => h.paid_at)}::timestamptz[],
-      ${hearings.map((h) => h.account_typed)}::text[],
-      ${hearings.map((h) => h.payer_msisdn)}::text[],
-      ${hearings.map((h) => h.payer_hash)}::text[],
-      ${hearings.map((h) => h.payer_masked)}::text[],
-      ${hearings.map((h) => h.payer_name)}::text[],
-      ${hearings.map((h) => (money_accounts.has(h.shortcode) ? null : 'unknown_shortcode'))}::text[])
+    overriding system value
+    select * from arrived order by receipt, id
     on conflict (receipt) do nothing
     returning id, shortcode, receipt, amount_cents, paid_at, account_typed,
               payer_msisdn, payer_hash, payer_masked, payer_name, flag
   `.execute(tx);
   return rows.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
+
+// The first statement that is imported may tell of years. What is open today is not what was paid
+// then, unless the payer named it, and nobody is thanked for those.
+const history_after_ms = 7 * 24 * 60 * 60 * 1000;
 
 /** Sources of hearings that nobody else can send: M-Pesa's answers to questions of ours. */
 const asked_by_us: readonly Hearing['source'][] = ['pull', 'status', 'statement'];

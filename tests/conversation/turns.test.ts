@@ -12,6 +12,7 @@ import { loadFlows } from '../../src/flow/load.ts';
 import { lockPersonAt } from '../../src/people/find.ts';
 import { actions } from '../../src/registry.ts';
 import { flows_folder } from '../../src/serve.ts';
+import { waitingForLocks } from '../helpers/database.ts';
 import { type House, openHouse, postSigned, webhook } from '../helpers/house.ts';
 import { confirmation } from '../helpers/confirmation.ts';
 import { eventually } from '../helpers/process.ts';
@@ -210,18 +211,17 @@ test('a WhatsApp message that could not be kept is not answered as if it were', 
 });
 
 test("one person's turns wait for each other on every channel", async () => {
-  const waiting = async () => {
-    const { rows } = await sql<{ n: number }>`select count(*)::int as n from pg_stat_activity
-      where datname = current_database() and wait_event_type = 'Lock'`.execute(house.db);
-    return rows[0]!.n;
-  };
   const body = JSON.stringify(webhook(kamau, 'menu', 'wamid.waits'));
   await postSigned(house.url, body);
   const turns: Promise<unknown>[] = [];
   await inTransaction(house.db, async (tx) => {
     await lockPersonAt(tx, 'msisdn', kamau);
     turns.push(house.keys(kamau, 'ATUid_waits', ''), takeTurns(house.db, house.conversations));
-    await eventually(waiting, (n) => n === turns.length, 5_000);
+    await eventually(
+      () => waitingForLocks(house.db),
+      (n) => n === turns.length,
+      5_000,
+    );
   });
   await Promise.all(turns);
 });

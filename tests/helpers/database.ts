@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { sql } from 'kysely';
 import type { Pool } from 'pg';
 import { inject } from 'vitest';
 import { openDatabase, type Db } from '../../src/base/db.ts';
@@ -33,4 +34,13 @@ async function clone(template: string, size: number): Promise<TestDatabase> {
     await inDatabase(server_url, `drop database if exists ${name} with (force)`);
   };
   return { url, db, pool, close };
+}
+
+/** How many connections to this database wait for a lock. */
+export async function waitingForLocks(db: Db): Promise<number> {
+  const { rows } = await sql<{ n: number }>`
+    select count(*)::int as n from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'
+  `.execute(db);
+  return rows[0]?.n ?? 0;
 }

@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { clock, eatDate } from '../../src/base/clock.ts';
 import { inTransaction } from '../../src/base/db.ts';
@@ -6,6 +5,7 @@ import { balancesOf } from '../../src/ledger/balances.ts';
 import { addCustomer } from '../../src/customers/add.ts';
 import { issueInvoice } from '../../src/invoices/issue.ts';
 import { daysAfter, invoiceCustomer } from '../../src/invoices/invoice-customer.ts';
+import { waitingForLocks } from '../helpers/database.ts';
 import { type House, openHouse } from '../helpers/house.ts';
 import { trading } from '../helpers/invoices.ts';
 
@@ -122,20 +122,13 @@ test('a payment that comes while an invoice is being issued pays it', async () =
       ...{ key: 'test:held', tell: false },
     });
     const begun = shop.pay(number, 500).finally(() => (done.is_paid = true));
-    while (!done.is_paid && !(await somebodyWaits())) await Promise.resolve();
+    while (!done.is_paid && (await waitingForLocks(house.db)) === 0) await Promise.resolve();
     return { paying: begun };
   });
   await paying;
   expect(await shop.invoicesOf(id)).toEqual(['PAID 0.00']);
   expect(await house.findings()).toEqual([]);
 });
-
-async function somebodyWaits(): Promise<boolean> {
-  const { rows } = await sql`
-    select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
-  `.execute(house.db);
-  return rows.length > 0;
-}
 
 test('credit that has paid an invoice is not taken back by the payment that it came from', async () => {
   const { id, number } = await shop.register('Mary');

@@ -5,7 +5,7 @@ import { openAccounts, openChart } from '../../src/ledger/accounts.ts';
 import { balancesOf } from '../../src/ledger/balances.ts';
 import { postLedger } from '../../src/ledger/post.ts';
 import { ledgerChecks, verify } from '../../src/ledger/verify.ts';
-import { freshDatabase } from '../helpers/database.ts';
+import { freshDatabase, waitingForLocks } from '../helpers/database.ts';
 import { eventually } from '../helpers/process.ts';
 
 let database: Awaited<ReturnType<typeof freshDatabase>>;
@@ -38,11 +38,7 @@ beforeAll(async () => {
 
 afterAll(() => database.close());
 
-async function waiting(): Promise<number> {
-  const { rows } = await sql<{ n: number }>`select count(*)::int as n from pg_stat_activity
-    where datname = current_database() and wait_event_type = 'Lock'`.execute(db);
-  return rows[0]!.n;
-}
+const waiting = () => waitingForLocks(db);
 
 async function as(user: 'owner' | 'user', statement: string): Promise<string> {
   try {

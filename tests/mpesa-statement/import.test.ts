@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
+import { clock } from '../../src/base/clock.ts';
 import { SetupError } from '../../src/base/errors.ts';
 import { balancesOf } from '../../src/ledger/balances.ts';
 import { importStatement } from '../../src/mpesa-statement/import.ts';
@@ -26,8 +27,10 @@ let folder: string;
 
 beforeEach(async () => {
   house = await openHouse();
+  vi.spyOn(clock, 'now').mockReturnValue(new Date('2026-11-21T09:00:00Z'));
   folder = mkdtempSync(join(tmpdir(), 'karani-statement-'));
   return async () => {
+    vi.restoreAllMocks();
     rmSync(folder, { recursive: true, force: true });
     await house.close();
   };
@@ -464,23 +467,17 @@ test('a payment that M-Pesa took back is reversed, and a part of one is for a pe
   expect(await house.findings()).toEqual([]);
 });
 
-test('a reversal of an unknown payment is kept until it is looked at again', async () => {
+test('a reversal that is told before its payment takes it back when it comes', async () => {
   const newest = { receipt: 'TKK0000040', at: '2026-11-20 08:00:00', amount: '-500.00' };
   const reversal = { ...newest, details: 'Reversal of TKK0000001', linked: 'TKK0000001' };
+  const outcome = async () => {
+    const query = house.db.selectFrom('statement_lines').select(['outcome', 'reversed_receipt']);
+    return query.where('kind', '=', 'reversal').executeTakeFirst();
+  };
   await takes(csv(classic([reversal])));
+  expect(await outcome()).toEqual({ outcome: 'not_booked', reversed_receipt: 'TKK0000001' });
   await takes(csv(classic([day[0]!])));
-  const line = () =>
-    house.db
-      .selectFrom('statement_lines')
-      .select(['inbox_id', 'outcome', 'reversed_receipt'])
-      .where('kind', '=', 'reversal')
-      .executeTakeFirstOrThrow();
-  const kept = await line();
-  expect(kept).toMatchObject({ outcome: 'not_booked', reversed_receipt: 'TKK0000001' });
-  // Looked at again once its payment is known.
-  await karani(['inbox', 'replay', String(kept.inbox_id)], env());
-  await drainStatementLines(house.db, house.receive);
-  expect(await line()).toMatchObject({ outcome: 'booked' });
+  expect(await outcome()).toEqual({ outcome: 'booked', reversed_receipt: 'TKK0000001' });
   expect(await balances(utility)).toEqual({ [utility]: 0n });
   expect(await house.findings()).toEqual([]);
 });
@@ -551,6 +548,27 @@ test('ledger verify names a line that is not on the books as it says', async () 
     .execute();
   const [first] = await house.findings();
   expect(first?.check).toBe('what a statement booked is on the books, with its amount');
+});
+
+test('what was paid long ago pays what its payer named and no more, and the rest waits', async () => {
+  const { words } = await takes(
+    csv(
+      classic([
+        pay('SAK0000001', '2024-11-20 09:00:00', '5200.00', 'INV-20260203-0001'),
+        // Kamau's own number, and nothing that says which of his invoices: none of then is open now.
+        pay('SAK0000002', '2024-11-20 10:00:00', '1500.00', 'CUST-001'),
+        pay('SAK0000003', '2024-11-20 11:00:00', '300.00', '0700000004'),
+      ]),
+    ),
+  );
+  expect(await paymentsOf(house.db)).toEqual([
+    '5200.00 reference INV-20260203-0001=5000.00',
+    '1500.00 unmatched',
+    '300.00 unmatched',
+  ]);
+  expect(words.join('\n')).toMatch(/Found, and waiting for a person +3  KES 2,000\.00/);
+  expect(await house.db.selectFrom('outbox').select('template').execute()).toEqual([]);
+  expect(await house.findings()).toEqual([]);
 });
 
 test('of payments of long ago nobody is thanked, and the admins hear in a digest', async () => {

@@ -5,11 +5,11 @@ import { inTransaction, type Tx } from '../../src/base/db.ts';
 import { Refusal } from '../../src/base/errors.ts';
 import { balancesOf } from '../../src/ledger/balances.ts';
 import { assignPayment, reallocatePayment } from '../../src/payments/assign.ts';
-import type { Hearing } from '../../src/payments/hearing.ts';
 import { receivePayments } from '../../src/payments/receive.ts';
 import { reprocessPayments } from '../../src/payments/reprocess.ts';
 import { reversedAtMpesa } from '../../src/payments/reverse.ts';
 import { markForRefund } from '../../src/payments/unmatched.ts';
+import { heard } from '../helpers/heard.ts';
 import { type House, openHouse } from '../helpers/house.ts';
 import { trading } from '../helpers/invoices.ts';
 
@@ -85,28 +85,13 @@ async function newWorld() {
 }
 type World = Awaited<ReturnType<typeof newWorld>>;
 
-let heard = 0;
-
 async function hear(tx: Tx, world: World, it: Extract<Step, { do: 'hear' }>): Promise<void> {
-  heard += 1;
-  const { rows } = await sql<{ id: bigint }>`
-    insert into inbox (source, subject, body, body_hash, state)
-    values ('model', ${world.receipt(it.receipt)}, ${String(heard)}, sha256(${String(heard)}::bytea), 'done')
-    returning id
-  `.execute(tx);
-  const hearing: Hearing = {
-    inbox_id: rows[0]!.id,
+  const hearing = await heard(tx, {
     source: it.source,
-    shortcode: '600000',
     receipt: world.receipt(it.receipt),
     amount_cents: amounts[it.receipt] + (it.other_amount ? 100n : 0n),
-    paid_at: new Date('2026-03-20T07:00:00Z'),
     account_typed: world.names[it.account]!,
-    payer_msisdn: null,
-    payer_hash: null,
-    payer_masked: '2547 ***** 126',
-    payer_name: 'KAMAU',
-  };
+  });
   await receivePayments(tx, house.receive, [hearing]);
 }
 

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { beforeEach, expect, test } from 'vitest';
 import { inTransaction } from '../../src/base/db.ts';
@@ -6,7 +5,9 @@ import { msisdnHash } from '../../src/base/phone.ts';
 import { balancesOf } from '../../src/ledger/balances.ts';
 import { sendDigest } from '../../src/payments/jobs.ts';
 import { confirmation } from '../helpers/confirmation.ts';
+import { waitingForLocks } from '../helpers/database.ts';
 import { type House, openHouse, paymentsOf } from '../helpers/house.ts';
+import { eventually } from '../helpers/process.ts';
 
 let house: House;
 
@@ -284,15 +285,12 @@ test('payments at once on one invoice each see what the other has paid', async (
 });
 
 /** Until this many connections wait for a lock. */
-async function waiting(count: number): Promise<void> {
-  for (let n = 0; n < 200; n += 1) {
-    const { rows } = await sql<{ n: number }>`select count(*)::int as n from pg_stat_activity
-      where datname = current_database() and wait_event_type = 'Lock'`.execute(house.db);
-    if (rows[0]!.n >= count) return;
-    await sleep(10);
-  }
-  throw new Error('nobody waits');
-}
+const waiting = (count: number) =>
+  eventually(
+    () => waitingForLocks(house.db),
+    (n) => n >= count,
+    20_000,
+  );
 
 test('a reference that names nothing beside one that does is for a person', async () => {
   await house.hook(

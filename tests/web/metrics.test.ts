@@ -7,6 +7,7 @@ import { listen } from '../../src/listen.ts';
 import { buildServer } from '../../src/server.ts';
 import { counted_to } from '../../src/web/figures.ts';
 import { confirmation } from '../helpers/confirmation.ts';
+import { waitingForLocks } from '../helpers/database.ts';
 import { hook_secret, type House, openHouse } from '../helpers/house.ts';
 import { eventually } from '../helpers/process.ts';
 
@@ -254,12 +255,7 @@ test('who scrapes at once shares one look at the database', async () => {
     await blocker.query('begin');
     await blocker.query('lock table book_checks in access exclusive mode');
     const scrapes = Array.from({ length: 5 }, () => fetch(`${house.url}/metrics`));
-    const looking = async () => {
-      const { rows } = await sql<{ count: number }>`
-        select count(*)::int as count from pg_stat_activity
-        where wait_event_type = 'Lock' and datname = current_database()`.execute(database.db);
-      return rows[0]!.count;
-    };
+    const looking = () => waitingForLocks(database.db);
     expect(await eventually(looking, (count) => count > 0, 20_000)).toBe(1);
     for (const answer of await Promise.all(scrapes)) expect(answer.status).toBe(200);
     expect(await looking()).toBeLessThanOrEqual(1);

@@ -59,8 +59,8 @@ export const payments: Guard[] = [
   {
     guard: 'a shortcode that is not ours is flagged',
     file: 'src/payments/record.ts',
-    remove: "money_accounts.has(h.shortcode) ? null : 'unknown_shortcode'",
-    put: 'null',
+    remove: "if (!money_accounts.has(h.shortcode)) return 'unknown_shortcode';",
+    put: '',
     test: 'tests/payments/receive.test.ts',
     name: 'a payment for a shortcode that is not ours is recorded, flagged, and waits for a person',
   },

@@ -78,4 +78,28 @@ export const statements: Guard[] = [
     test: 'tests/mpesa-statement/reading.test.ts',
     name: 'a whole statement has no gap, whichever way it runs and however a second is sorted',
   },
+  {
+    guard: 'what was paid long ago pays only what its payer named',
+    file: 'src/payments/allocate.ts',
+    remove: "exactly: payment.flag === 'history',",
+    put: '',
+    test: 'tests/mpesa-statement/import.test.ts',
+    name: 'what was paid long ago pays what its payer named and no more, and the rest waits',
+  },
+  {
+    guard: 'a reversal that came first is looked at when its payment comes',
+    file: 'src/mpesa-statement/jobs.ts',
+    remove: 'if ((await wakeReversals(db, receive)) === 0) return drained;',
+    put: 'if (drained >= 0) return drained;',
+    test: 'tests/mpesa-statement/import.test.ts',
+    name: 'a reversal that is told before its payment takes it back when it comes',
+  },
+  {
+    guard: 'who hears of the same payments at once writes them in one order',
+    file: 'src/payments/record.ts',
+    remove: 'select * from arrived order by receipt, id',
+    put: 'select * from arrived order by id',
+    test: 'tests/payments/record.test.ts',
+    name: 'who hears of the same payments in another order waits for the other, and in no ring',
+  },
 ];
