@@ -8,7 +8,7 @@ import { decimalFromCents, moneyWords } from './base/money.ts';
 import { sharedTokens } from './daraja-tokens.ts';
 import type { ExitCode } from './exit.ts';
 import { keeper } from './inbox/keep.ts';
-import { drainPulled } from './payments/pulled.ts';
+import { drainPayments } from './payments/jobs.ts';
 import { type Pulling, pullPayments, wantAllPulls } from './payments/pull.ts';
 import { type Reconciled, reconciled } from './payments/reconcile.ts';
 import { pullEvery, pullShortcodes, type PullRegistered, registerPulls } from './recovery.ts';
@@ -121,7 +121,7 @@ async function drainNow(db: Db, settings: Settings): Promise<void> {
   };
   const until = performance.now() + patience_ms;
   while (performance.now() < until) {
-    await drainPulled(db, receive);
+    await drainPayments(db, receive);
     const waits = await db
       .selectFrom('inbox')
       .select('id')

@@ -15,12 +15,9 @@ import { type Asking, askStatuses } from './payments/ask-status.ts';
 import { sendReminders } from './invoices/remind.ts';
 import { drainPayments, sendDigest } from './payments/jobs.ts';
 import { lookUpPrompts } from './payments/look-up-prompts.ts';
-import { drainPulled } from './payments/pulled.ts';
 import { type Pulling, pullPayments, wantAllPulls } from './payments/pull.ts';
 import type { ReceiveSettings } from './payments/receive.ts';
 import { type Prompting, sendPrompts } from './payments/send-prompts.ts';
-import { drainStatusResults } from './payments/status-results.ts';
-import { drainStkCallbacks } from './payments/stk-callbacks.ts';
 import { checks } from './registry.ts';
 import { checkBooks } from './reports/check-books.ts';
 
@@ -44,13 +41,7 @@ export async function startWorker(it: WorkerParts): Promise<Tasks> {
   // Whatever came while nobody was there.
   await wantAllPulls(it.db, it.pulling.shortcodes.keys());
   return runTasks(it.database_url, {
-    drain_payments: (more) =>
-      Promise.all([
-        drainPayments(it.db, it.receive, more),
-        drainStkCallbacks(it.db, it.receive, more),
-        drainPulled(it.db, it.receive, more),
-        drainStatusResults(it.db, it.receive, more),
-      ]),
+    drain_payments: (more) => drainPayments(it.db, it.receive, more),
     // On its own: nobody's payment waits behind a long statement.
     book_statements: (more) => drainStatementLines(it.db, it.receive, more),
     send_prompts: (more) => sendPrompts(it.db, it.prompting, more),

@@ -1,8 +1,7 @@
 import { sql } from 'kysely';
 import type { Tx } from '../base/db.ts';
-import { payerFrom } from '../daraja/payloads.ts';
 import type { Kept } from '../inbox/take.ts';
-import type { Hearing } from '../payments/hearing.ts';
+import { type Hearing, payerColumns } from '../payments/hearing.ts';
 import { receivePayments, type ReceiveSettings } from '../payments/receive.ts';
 import { type Reversal, reversedAtMpesa } from '../payments/reverse.ts';
 import { moneyAccountOf } from './accounts.ts';
@@ -124,7 +123,6 @@ async function takePayments(
 
 function hearingOf(line: PaymentLine): Hearing {
   const { payer_given, payer_name, account_typed } = line.meaning;
-  const payer = payerFrom(payer_given);
   return {
     inbox_id: line.inbox_id,
     source: 'statement',
@@ -133,9 +131,7 @@ function hearingOf(line: PaymentLine): Hearing {
     amount_cents: line.amount_cents,
     paid_at: line.completed_at,
     account_typed,
-    payer_msisdn: payer.msisdn ?? null,
-    payer_hash: payer.hash ?? null,
-    payer_masked: payer.masked ?? null,
+    ...payerColumns(payer_given),
     payer_name,
   };
 }

@@ -1,4 +1,10 @@
-import type { Flag } from './limits.ts';
+import { payerFrom } from '../daraja/payloads.ts';
+
+/**
+ * Why a payment waits for a person although it may have a due; one of 'history' pays only what its
+ * payer named exactly.
+ */
+export type Flag = 'unknown_shortcode' | 'over_limit' | 'over_day_limit' | 'history';
 
 /** One way in which a payment was heard of, whatever it came by. */
 export interface Hearing {
@@ -22,4 +28,12 @@ export interface Hearing {
 export interface NewPayment extends Omit<Hearing, 'inbox_id' | 'source'> {
   id: bigint;
   flag: Flag | null;
+}
+
+/** The payer's number as M-Pesa wrote it: clear, hashed or masked. */
+export function payerColumns(
+  msisdn_given: string,
+): Pick<Hearing, 'payer_msisdn' | 'payer_hash' | 'payer_masked'> {
+  const { msisdn = null, hash = null, masked = null } = payerFrom(msisdn_given);
+  return { payer_msisdn: msisdn, payer_hash: hash, payer_masked: masked };
 }

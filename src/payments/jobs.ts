@@ -2,22 +2,34 @@ import { sql } from 'kysely';
 import { eatTime } from '../base/clock.ts';
 import { type Db, inTransaction } from '../base/db.ts';
 import { decimalFromCents } from '../base/money.ts';
-import { payerFrom } from '../daraja/payloads.ts';
 import { drainInbox, type Kept } from '../inbox/take.ts';
 import { tellAdmins } from '../people/tell-admins.ts';
 import { readAgain, readConfirmation } from './read-callback.ts';
-import type { Hearing } from './hearing.ts';
+import { type Hearing, payerColumns } from './hearing.ts';
+import { drainPulled } from './pulled.ts';
+import { drainStatusResults } from './status-results.ts';
+import { drainStkCallbacks } from './stk-callbacks.ts';
 import { tellGivenUp } from './tell.ts';
 import { receivePayments, type ReceiveSettings } from './receive.ts';
 
 // Large enough to share the cost of a commit, small enough to hold no due locked for long.
 const batch_size = 200;
 
-/** Turns the callbacks that wait in the inbox into payments. */
+/** Turns whatever waits in the inbox of money that came in, by any way, into payments. */
 export async function drainPayments(
   db: Db,
   settings: ReceiveSettings,
   more: () => boolean = () => true,
+): Promise<number> {
+  const ways = [drainConfirmations, drainStkCallbacks, drainPulled, drainStatusResults];
+  const drained = await Promise.all(ways.map((drain) => drain(db, settings, more)));
+  return drained.reduce((sum, count) => sum + count, 0);
+}
+
+async function drainConfirmations(
+  db: Db,
+  settings: ReceiveSettings,
+  more: () => boolean,
 ): Promise<number> {
   return drainInbox(
     db,
@@ -34,7 +46,6 @@ export async function drainPayments(
 /** What a row of the inbox says of a payment. Throws when it is no confirmation. */
 export function hearingOf(row: Kept): Hearing {
   const it = readAgain(row.body, readConfirmation);
-  const payer = payerFrom(it.msisdn_given);
   return {
     inbox_id: row.id,
     source: 'c2b',
@@ -43,9 +54,7 @@ export function hearingOf(row: Kept): Hearing {
     amount_cents: it.amount_cents,
     paid_at: it.paid_at,
     account_typed: it.account_typed,
-    payer_msisdn: payer.msisdn ?? null,
-    payer_hash: payer.hash ?? null,
-    payer_masked: payer.masked ?? null,
+    ...payerColumns(it.msisdn_given),
     payer_name: it.payer_name,
   };
 }

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { eatDate, startOfEatDay } from '../base/clock.ts';
 import type { Db, Tx } from '../base/db.ts';
-import type { NewPayment } from './hearing.ts';
+import type { Flag, NewPayment } from './hearing.ts';
 
 /** What the house takes, in cents. M-Pesa has limits of its own; these may be lower. */
 export interface Limits {
@@ -9,12 +9,6 @@ export interface Limits {
   /** Of one payer on a day in Nairobi, as far as M-Pesa says who pays. */
   payer_day_cents: bigint;
 }
-
-/**
- * Why a payment waits for a person although it may have a due; one of 'history' pays only what its
- * payer named exactly.
- */
-export type Flag = 'unknown_shortcode' | 'over_limit' | 'over_day_limit' | 'history';
 
 /**
  * Flags those of these new payments that break a limit, and returns them with their flags. It is

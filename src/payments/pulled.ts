@@ -1,9 +1,8 @@
 import { sql } from 'kysely';
 import type { Db, Tx } from '../base/db.ts';
-import { payerFrom } from '../daraja/payloads.ts';
 import { PulledPayment } from '../daraja/pull-payloads.ts';
 import { drainInbox, type Kept } from '../inbox/take.ts';
-import type { Hearing } from './hearing.ts';
+import { type Hearing, payerColumns } from './hearing.ts';
 import { receivePayments, type ReceiveSettings } from './receive.ts';
 import { tellGivenUp } from './tell.ts';
 
@@ -27,7 +26,7 @@ function inOrder(value: unknown): unknown {
 export async function drainPulled(
   db: Db,
   settings: ReceiveSettings,
-  more: () => boolean = () => true,
+  more: () => boolean,
 ): Promise<number> {
   return drainInbox(
     db,
@@ -60,7 +59,6 @@ const nairobi_ahead_ms = 3 * 60 * 60 * 1000;
 function hearingOf(row: Kept, zones: ReadonlySet<string>): Hearing {
   const { shortcode, item } = JSON.parse(row.body) as { shortcode: string; item: unknown };
   const it = PulledPayment.parse(item);
-  const payer = payerFrom(it.msisdn_given);
   return {
     inbox_id: row.id,
     source: 'pull',
@@ -69,9 +67,7 @@ function hearingOf(row: Kept, zones: ReadonlySet<string>): Hearing {
     amount_cents: it.amount_cents,
     paid_at: zones.has(shortcode) ? new Date(it.paid_at.getTime() - nairobi_ahead_ms) : it.paid_at,
     account_typed: it.account_typed,
-    payer_msisdn: payer.msisdn ?? null,
-    payer_hash: payer.hash ?? null,
-    payer_masked: payer.masked ?? null,
+    ...payerColumns(it.msisdn_given),
     payer_name: it.payer_name,
   };
 }

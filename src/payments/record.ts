@@ -3,8 +3,7 @@ import { clock } from '../base/clock.ts';
 import type { Tx } from '../base/db.ts';
 import { IN_SETTLEMENT, UNMATCHED } from '../ledger/chart.ts';
 import { postLedger } from '../ledger/post.ts';
-import type { Hearing, NewPayment } from './hearing.ts';
-import type { Flag } from './limits.ts';
+import type { Flag, Hearing, NewPayment } from './hearing.ts';
 
 /** A hearing that contradicts the payment recorded under its receipt. */
 export interface Conflict {

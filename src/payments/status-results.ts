@@ -3,11 +3,10 @@ import { clock, eatDate } from '../base/clock.ts';
 import type { Db, Tx } from '../base/db.ts';
 import { log } from '../base/log.ts';
 import type { StatusVerdict } from '../base/schema.ts';
-import { payerFrom } from '../daraja/payloads.ts';
 import type { StatusResult } from '../daraja/status-payloads.ts';
 import { drainInbox, type Kept } from '../inbox/take.ts';
 import { tellAdmins } from '../people/tell-admins.ts';
-import type { Hearing } from './hearing.ts';
+import { type Hearing, payerColumns } from './hearing.ts';
 import { readAgain, readStatusResult } from './read-callback.ts';
 import { receivePayments, type ReceiveSettings } from './receive.ts';
 import { reversedAtMpesa } from './reverse.ts';
@@ -19,7 +18,7 @@ const batch_size = 50;
 export async function drainStatusResults(
   db: Db,
   settings: ReceiveSettings,
-  more: () => boolean = () => true,
+  more: () => boolean,
 ): Promise<number> {
   const results = await drainInbox(
     db,
@@ -125,7 +124,6 @@ async function recordAnswers(tx: Tx, answers: Answer[]): Promise<void> {
 }
 
 function hearingOf({ row, it, asked }: Answer): Hearing {
-  const payer = payerFrom(it.payer?.msisdn_given ?? '');
   return {
     inbox_id: row.id,
     source: 'status',
@@ -134,9 +132,7 @@ function hearingOf({ row, it, asked }: Answer): Hearing {
     amount_cents: asked.amount_cents,
     paid_at: asked.paid_at,
     account_typed: '',
-    payer_msisdn: payer.msisdn ?? null,
-    payer_hash: payer.hash ?? null,
-    payer_masked: payer.masked ?? null,
+    ...payerColumns(it.payer?.msisdn_given ?? ''),
     payer_name: it.payer?.name ?? null,
   };
 }

@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import type { Db, Tx } from '../base/db.ts';
-import { payerFrom, type StkCallback } from '../daraja/payloads.ts';
+import type { StkCallback } from '../daraja/payloads.ts';
 import { drainInbox, type Kept } from '../inbox/take.ts';
 import { failPrompts, type NotPaid } from './end-prompts.ts';
-import type { Hearing } from './hearing.ts';
+import { type Hearing, payerColumns } from './hearing.ts';
 import type { Prompt } from './prompt.ts';
 import { readAgain, readStkCallback } from './read-callback.ts';
 import { receivePayments, type ReceiveSettings } from './receive.ts';
@@ -17,7 +17,7 @@ const early_s = 60;
 export async function drainStkCallbacks(
   db: Db,
   settings: ReceiveSettings,
-  more: () => boolean = () => true,
+  more: () => boolean,
 ): Promise<number> {
   return drainInbox(
     db,
@@ -72,7 +72,6 @@ async function findPrompts(tx: Tx, callbacks: { row: Kept; it: StkCallback }[]):
 type Paid = Extract<StkCallback, { paid: unknown }>['paid'];
 
 function hearingOf(row: Kept, prompt: Known, paid: Paid): Hearing {
-  const payer = payerFrom(paid.msisdn_given);
   return {
     inbox_id: row.id,
     source: 'stk',
@@ -82,9 +81,7 @@ function hearingOf(row: Kept, prompt: Known, paid: Paid): Hearing {
     paid_at: paid.paid_at,
     // What M-Pesa was asked to write there; its callback does not repeat it.
     account_typed: prompt.reference,
-    payer_msisdn: payer.msisdn ?? null,
-    payer_hash: payer.hash ?? null,
-    payer_masked: payer.masked ?? null,
+    ...payerColumns(paid.msisdn_given),
     payer_name: null,
   };
 }

@@ -11,9 +11,6 @@ import { keepContents } from '../../src/conversation/contents.ts';
 import { loadFlows } from '../../src/flow/load.ts';
 import { verify } from '../../src/ledger/verify.ts';
 import { drainPayments } from '../../src/payments/jobs.ts';
-import { drainPulled } from '../../src/payments/pulled.ts';
-import { drainStatusResults } from '../../src/payments/status-results.ts';
-import { drainStkCallbacks } from '../../src/payments/stk-callbacks.ts';
 import type { ReceiveSettings } from '../../src/payments/receive.ts';
 import { actions, checks, dues, trades } from '../../src/registry.ts';
 import { flows_folder } from '../../src/serve.ts';
@@ -118,11 +115,7 @@ export async function openHouse(
               ? new Uint8Array(body)
               : JSON.stringify(body),
       }),
-    drain: async () =>
-      (await drainPayments(db, receive)) +
-      (await drainStkCallbacks(db, receive)) +
-      (await drainPulled(db, receive)) +
-      (await drainStatusResults(db, receive)),
+    drain: () => drainPayments(db, receive),
     writes: async (from, text, id = `wamid.${(messages += 1)}`) => {
       const since = await lastOutbox(db);
       const body = JSON.stringify(webhook(from, text, id));

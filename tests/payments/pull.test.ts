@@ -1,7 +1,6 @@
 import { sql } from 'kysely';
 import { beforeEach, expect, test } from 'vitest';
 import { drainPayments } from '../../src/payments/jobs.ts';
-import { drainPulled } from '../../src/payments/pulled.ts';
 import { pullPayments } from '../../src/payments/pull.ts';
 import { paymentsOf } from '../helpers/house.ts';
 import { isStk } from '../helpers/prompts.ts';
@@ -341,7 +340,7 @@ test('a till that is called by its head office in a callback is the till of the 
   await house.hook('c2b/confirmation', body);
   await drainPayments(house.db, receive);
   await pullPayments(house.db, house.pulling);
-  await drainPulled(house.db, receive);
+  await drainPayments(house.db, receive);
   expect(await house.hearings()).toEqual(['c2b first', 'pull repeat']);
   expect(await house.verified()).toEqual(['pull']);
 });
