@@ -225,7 +225,8 @@ async function checkNothingFailed(db: Db): Promise<string[]> {
     from inbox where state = 'failed' or state = 'new' and source <> 'whatsapp_status'
     union all select source || ' was rejected: ' || reason from inbox_rejected
     union all select 'message ' || id || ' is ' || state || ': ' || coalesce(error, '')
-      from outbox where state not in ('sent', 'withdrawn')
+      -- Of an SMS whose sender was killed nobody knows, and it is not repeated.
+      from outbox where state in ('waiting', 'sending', 'failed')
     union all select 'a hearing by ' || source || ' contradicts' from hearings where verdict = 'conflict'
     union all select 'the task ' || task_identifier || ' failed: ' || last_error
       from graphile_worker.jobs where last_error is not null

@@ -55,18 +55,21 @@ export interface MoneyPlan {
 const invoices_each = 4;
 const prompt_share = 0.3;
 
-/** The plan of so many payments and prompts. */
+/** The plan of so many payments, and of prompts that nobody pays besides. */
 export function planMoney(seed: bigint, count: number): MoneyPlan {
   const customers = Array.from({ length: Math.max(8, Math.round(count / 60)) }, (_, n) =>
     customerOf(n),
   );
   const random = randomStream(seed, 'money in');
   const own_prompt = new Set<Customer>();
-  const acts = Array.from({ length: count }, (_, n) =>
-    random.chance(prompt_share)
-      ? planPrompt(random, n, customers, own_prompt)
-      : planPayment(random, n, customers),
-  );
+  const acts: MoneyPlan['acts'] = [];
+  for (let paid = 0; paid < count;) {
+    const act = random.chance(prompt_share)
+      ? planPrompt(random, acts.length, customers, own_prompt)
+      : planPayment(random, acts.length, customers);
+    acts.push(act);
+    if (act.kind === 'payment' || act.answer === 'pin') paid += 1;
+  }
   return { seed, customers, acts };
 }
 
@@ -74,10 +77,11 @@ function customerOf(n: number): Customer {
   return {
     number: `CUST-${String(n + 1).padStart(3, '0')}`,
     phone: `254711${String(n).padStart(6, '0')}`,
-    invoices: Array.from({ length: invoices_each }, (_, nth) => ({
+    // One owes little, and soon pays ahead.
+    invoices: Array.from({ length: n === 0 ? 1 : invoices_each }, (_, nth) => ({
       number: `INV-20260301-${String(n * invoices_each + nth + 1).padStart(4, '0')}`,
       // The first is soon paid, and what is over goes on.
-      total_cents: nth === 0 ? 150_000n : 2_000_000n,
+      total_cents: nth === 0 ? 150_000n : 5_000_000n,
     })),
   };
 }
@@ -88,7 +92,7 @@ function planPrompt(
   customers: Customer[],
   own_prompt: Set<Customer>,
 ): Prompted {
-  const customer = random.pick(customers);
+  const customer = random.pick(customers.slice(1));
   // A phone shows one prompt in two minutes: nearly all are paid by somebody else's.
   const own = random.chance(0.2) && !own_prompt.has(customer);
   if (own) own_prompt.add(customer);

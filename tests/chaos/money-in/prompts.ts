@@ -47,15 +47,16 @@ export function answerPhones(world: MoneyWorld, asked: ReadonlyMap<string, Asked
   const mpesa = mpesaAt(world.simulator_url);
   const over = new AbortController();
   const held = { late: true };
+  const answer = async ({ id, account }: { id: string; account: string }) => {
+    const prompt = asked.get(account);
+    if (!prompt || prompt.ended || (held.late && prompt.act.weather === 'late')) return;
+    // It may run out this very moment.
+    const ended = await mpesa.answer(id, prompt.act.answer).catch(() => undefined);
+    if (ended) prompt.ended = ended;
+  };
   const going = (async () => {
     while (!over.signal.aborted) {
-      for (const { id, account } of await mpesa.open()) {
-        const prompt = asked.get(account);
-        if (!prompt || prompt.ended || (held.late && prompt.act.weather === 'late')) continue;
-        // It may run out this very moment.
-        const ended = await mpesa.answer(id, prompt.act.answer).catch(() => undefined);
-        if (ended) prompt.ended = ended;
-      }
+      await Promise.all((await mpesa.open()).map(answer));
       await sleep(100);
     }
   })();

@@ -145,12 +145,10 @@ async function playLate(
     await mpesa.faults({ lost_response: answer_lost ? 1 : 0 });
     const acts = late.filter((act) => act.kind === 'prompt' && act.answer_lost === answer_lost);
     await playActs(world, told, acts);
-    await untilSent(world);
+    await untilSent(world, lateReferences(told));
   }
   await mpesa.faults({});
-  const references = [...told.asked.values()]
-    .filter(({ act }) => act.weather === 'late')
-    .map(({ reference }) => reference);
+  const references = lateReferences(told);
   const until = performance.now() + on_phone_ms;
   for (;;) {
     const { rows } = await sql<{ reference: string }>`
@@ -175,10 +173,14 @@ async function playLate(
   return findings;
 }
 
-async function untilSent({ db }: MoneyWorld): Promise<void> {
+const lateReferences = ({ asked }: Told) =>
+  [...asked.values()].filter(({ act }) => act.weather === 'late').map(({ reference }) => reference);
+
+async function untilSent({ db }: MoneyWorld, references: string[]): Promise<void> {
   for (let n = 0; n < 400; n += 1) {
     const { rows } = await sql<{ n: number }>`
-      select count(*)::int as n from prompts where state in ('waiting', 'sending')
+      select count(*)::int as n from prompts
+      where state in ('waiting', 'sending') and reference = any(${references}::text[])
     `.execute(db);
     if (rows[0]?.n === 0) return;
     await sleep(50);
