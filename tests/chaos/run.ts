@@ -27,7 +27,11 @@ const postgres = await startChaosPostgres();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void postgres.stop().finally(() => process.exit(130)));
 }
-if (values['money-in']) process.exit(await playMoneySeeds(postgres).finally(() => postgres.stop()));
+if (values['money-in']) {
+  const wrong = await playMoneySeeds(postgres);
+  await postgres.stop();
+  process.exit(wrong > 0 ? 1 : 0);
+}
 
 const outcomes: Outcome[] = [];
 let red = 0;
@@ -56,9 +60,9 @@ async function playMoneySeeds({ makeDatabase }: ChaosPostgres): Promise<number> 
   let wrong = 0;
   for (let n = 0; n < count; n += 1) {
     const seed = first + BigInt(n);
-    const { url, drop } = await makeDatabase(`money_in_${n}`);
+    const { url } = await makeDatabase(`money_in_${n}`);
     const say = (line: string) => console.log(`  ${line}`);
-    const told = await playMoneyIn({ seed, payments, database_url: url, say }).finally(drop);
+    const told = await playMoneyIn({ seed, payments, database_url: url, say });
     if (told.findings.length > 0) wrong += 1;
     const verdict = told.findings.length === 0 ? 'clean' : `${told.findings.length} FINDINGS`;
     const figures = Object.entries(told.figures).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -66,7 +70,7 @@ async function playMoneySeeds({ makeDatabase }: ChaosPostgres): Promise<number> 
     for (const [what, figure] of figures) console.log(`  ${what}: ${figure}`);
     for (const finding of told.findings) console.log(`  ${finding}`);
   }
-  return wrong > 0 ? 1 : 0;
+  return wrong;
 }
 
 // Each is told apart by what a process says: when that changes, nobody may be killed there any more.

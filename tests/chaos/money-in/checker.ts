@@ -42,7 +42,7 @@ export async function checkMoney(world: MoneyWorld, told: Told): Promise<Found> 
   const truth = await mpesa.truth();
   const payments = await readPayments(db);
   const prompts = await readPrompts(db);
-  const heads = await checkPrompts(truth, prompts, told);
+  const heads = checkPrompts(truth, prompts, told);
   const findings = [
     ...checkPayments(truth, payments),
     ...checkMatching(payments, told),
