@@ -17,19 +17,29 @@ const payments_per_invoice = 5;
  * of the ledger; foreign keys alone are not looked up, since all of it is right by construction
  * (`ledger verify` looks).
  */
-export async function fillBusiness(pool: Pool, it: Business): Promise<void> {
-  const client = await pool.connect();
-  try {
-    await client.query(`
-      set session_replication_role = replica;
-      set synchronous_commit = off;
-      set work_mem = '256MB'`);
+export function fillBusiness(pool: Pool, it: Business): Promise<void> {
+  return fillInBulk(pool, async (client) => {
     await addCustomers(client, it.customers);
     await issueInvoices(client, it);
     for (let from = 0; from < it.past_payments; from += chunk) {
       await addPayments(client, it, from, Math.min(from + chunk, it.past_payments));
     }
     await client.query('drop table bench_invoices, bench_customers');
+  });
+}
+
+/** Fills a database on one connection, and leaves it as a database is that runs for long. */
+export async function fillInBulk(
+  pool: Pool,
+  fill: (client: PoolClient) => Promise<void>,
+): Promise<void> {
+  const client = await pool.connect();
+  try {
+    await client.query(`
+      set session_replication_role = replica;
+      set synchronous_commit = off;
+      set work_mem = '256MB'`);
+    await fill(client);
     await client.query('reset all');
     await client.query('vacuum (analyze)');
     await client.query('checkpoint');
@@ -38,7 +48,8 @@ export async function fillBusiness(pool: Pool, it: Business): Promise<void> {
   }
 }
 
-async function addCustomers(client: PoolClient, customers: number): Promise<void> {
+/** Customers, each with a person, in `bench_customers` too. */
+export async function addCustomers(client: PoolClient, customers: number): Promise<void> {
   await client.query(`
     create unlogged table bench_customers as
     select n as customer, nextval('people_id_seq') as person_id, nextval('customers_id_seq') as id,
@@ -143,8 +154,8 @@ async function addPayments(
     drop table past`);
 }
 
-// As ledger/post.ts writes them, each with one posting.
-function posting(given: string): string {
+/** Ledger transactions as ledger/post.ts writes them, each with one posting. */
+export function posting(given: string): string {
   return `
     with given as materialized (
       select nextval('ledger_transactions_id_seq') as id, g.* from (${given}) g
@@ -169,13 +180,20 @@ export interface Backlog {
  * Puts confirmations into the inbox in one commit, of the payments `from` and on, and wakes the
  * drain. Those that are `held` no drain finds.
  */
-export async function addBacklog(
+export function addBacklog(
   pool: Pool,
-  it: { from: number; count: number; customers: number; held?: boolean },
+  { customers, ...it }: { from: number; count: number; customers: number; held?: boolean },
 ): Promise<Backlog> {
-  const bodies = Array.from({ length: it.count }, (_, n) =>
-    confirmation(it.from + n, it.customers),
-  );
+  const bodies = Array.from({ length: it.count }, (_, n) => confirmation(it.from + n, customers));
+  return addConfirmations(pool, { ...it, bodies });
+}
+
+/** The same with these bodies. */
+export async function addConfirmations(
+  pool: Pool,
+  it: { from: number; bodies: string[]; held?: boolean },
+): Promise<Backlog> {
+  const { bodies } = it;
   const { rows } = await pool.query<{ first: bigint }>(
     `with numbered as materialized (
        select nextval('inbox_id_seq') as id, a.* from unnest($1::text[], $2::text[], $3::bytea[])
@@ -198,5 +216,5 @@ export async function addBacklog(
     ],
   );
   await pool.query('analyze inbox');
-  return { first_inbox_id: rows[0]?.first ?? 0n, count: it.count };
+  return { first_inbox_id: rows[0]?.first ?? 0n, count: bodies.length };
 }

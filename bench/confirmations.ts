@@ -13,9 +13,18 @@ export const customerOf = (nth: number, customers: number) => (nth * 7_919) % cu
 /** A confirmation as Daraja posts it, of the nth payment: KES 500 on a customer's open invoice. */
 export function confirmation(nth: number, customers: number): string {
   const customer = customerOf(nth, customers);
+  return written(nth, customer, openInvoiceOf(customer));
+}
+
+/** The same of one who typed nothing: only the phone says who it is. */
+export function byPhone(nth: number, customer: number): string {
+  return written(nth, customer, '');
+}
+
+function written(nth: number, customer: number, account: string): string {
   return (
     `{"TransactionType":"Pay Bill","TransID":"${receiptOf(nth)}","TransTime":"20261120143000",` +
-    `"TransAmount":"500.00","BusinessShortCode":"600000","BillRefNumber":"${openInvoiceOf(customer)}",` +
+    `"TransAmount":"500.00","BusinessShortCode":"600000","BillRefNumber":"${account}",` +
     '"InvoiceNumber":"","OrgAccountBalance":"49197.00","ThirdPartyTransID":"",' +
     `"MSISDN":"${sha256(msisdnOf(customer)).toString('hex')}",` +
     '"FirstName":"KAMAU","MiddleName":"NJOROGE","LastName":"MWANGI"}'

@@ -8,6 +8,9 @@ import { starting } from './g-start.ts';
 import { steady } from './h-steady.ts';
 import { turns } from './i-turns.ts';
 import { ussd } from './j-ussd.ts';
+import { openDues } from './k-open-dues.ts';
+import { customerStatements } from './l-customer-statement.ts';
+import { statementImport } from './m-statement-import.ts';
 import type { Table } from './part.ts';
 import { findPgbench } from './pgbench.ts';
 import { show, writeResults } from './results.ts';
@@ -26,6 +29,9 @@ const parts = [
   steady,
   turns,
   ussd,
+  openDues,
+  customerStatements,
+  statementImport,
 ];
 
 const args = process.argv.slice(2);

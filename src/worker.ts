@@ -13,6 +13,7 @@ import { copyUndelivered, giveUpUnsent } from './outbox/delivery.ts';
 import { endLostSms } from './outbox/take.ts';
 import { type Asking, askStatuses } from './payments/ask-status.ts';
 import { sendReminders } from './invoices/remind.ts';
+import { followConfirmed } from './payments/follow-confirmed.ts';
 import { drainPayments, sendDigest } from './payments/jobs.ts';
 import { lookUpPrompts } from './payments/look-up-prompts.ts';
 import { type Pulling, pullPayments, wantAllPulls } from './payments/pull.ts';
@@ -45,7 +46,10 @@ export async function startWorker(it: WorkerParts): Promise<Tasks> {
     // On its own: nobody's payment waits behind a long statement.
     book_statements: (more) => drainStatementLines(it.db, it.receive, more),
     send_prompts: (more) => sendPrompts(it.db, it.prompting, more),
-    look_up_prompts: (more) => lookUpPrompts(it.db, it.prompting, more),
+    look_up_prompts: async (more) => {
+      await lookUpPrompts(it.db, it.prompting, more);
+      await followConfirmed(it.db, it.receive);
+    },
     pull_payments: (more) => pullPayments(it.db, it.pulling, more),
     ask_status: (more) => askStatuses(it.db, it.asking, more),
     take_turns: (more) =>

@@ -198,6 +198,7 @@ export interface Schema {
     told: 'alone' | 'digest' | null;
     verified_at: Date | null;
     verified_by: string | null;
+    status_asked_at: Date | null;
     refund_marked_at: Date | null;
     refund_marked_by: bigint | null;
     reversed_at: Date | null;

@@ -78,16 +78,22 @@ async function takeDue(tx: Tx, initiators: ReadonlyMap<string, Initiator>): Prom
   return taken;
 }
 
+// By the index of those about which nobody has asked, a shortcode at a time: it looks every two
+// seconds, and reads no more than it takes.
 async function addFirst(tx: Tx, shortcodes: string[]): Promise<void> {
   const { rows } = await sql<{ id: bigint; shortcode: string }>`
-    select p.id, p.shortcode from payments p
-    where p.verified_at is null and p.reversed_at is null and p.shortcode = any(${shortcodes}::text[])
-      and p.created_at between now() - ${asked_for}::interval and now() - ${first_after}::interval
-      and not exists (select from status_questions q where q.payment_id = p.id)
-    order by p.created_at limit ${most_new}
+    select p.id, p.shortcode from unnest(${shortcodes}::text[]) as s(shortcode), lateral (
+      select id, shortcode from payments p
+      where p.verified_at is null and p.reversed_at is null and p.status_asked_at is null
+        and p.shortcode = s.shortcode
+        and p.created_at between now() - ${asked_for}::interval and now() - ${first_after}::interval
+      order by p.created_at limit ${most_new}) p
   `.execute(tx);
   if (rows.length === 0) return;
   await sql`
+    with asked as (
+      update payments set status_asked_at = now() where id = any(${rows.map((p) => p.id)}::bigint[])
+    )
     insert into status_questions (payment_id, shortcode, n, token)
     select id, shortcode, 1, token
     from unnest(${rows.map((p) => p.id)}::bigint[], ${rows.map((p) => p.shortcode)}::text[],

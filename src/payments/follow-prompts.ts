@@ -26,13 +26,14 @@ export async function followPrompts(
 ): Promise<void> {
   for (const { payment_id, hearing } of repeats) {
     const [reference] = promptReferencesIn(hearing.account_typed);
-    if (reference !== undefined) await follow(tx, dues, payment_id, reference);
+    if (reference !== undefined) await followPrompt(tx, dues, payment_id, reference);
   }
 }
 
 type Followed = NewPayment & { prompt_id: bigint; settled: boolean };
 
-async function follow(
+/** Lets a payment follow the prompt with this reference, unless that was paid by another. */
+export async function followPrompt(
   tx: Tx,
   dues: readonly Dues[],
   payment_id: bigint,

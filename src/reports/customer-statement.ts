@@ -48,23 +48,28 @@ export async function customerStatement(
       union all
       select p.ledger_transaction_id, -p.amount_cents
       from mine join postings p on p.credit_account_id = mine.id
-    ), changes as (
-      select t.id, t.key, t.kind, t.effective_at as at, m.change_cents
-      from (select id, sum(cents)::bigint as change_cents from moved group by id) m
-      join ledger_transactions t using (id)
-      where m.change_cents <> 0 ${until ? sql`and t.effective_at < ${until}` : sql``}
+    ), sums as materialized (
+      select id, sum(cents)::bigint as change_cents from moved group by id having sum(cents) <> 0
+    ), changes as materialized (
+      -- All ids in one look by the index: a look for each takes several times as long.
+      select t.id, t.key, t.kind, t.effective_at as at, s.change_cents
+      from ledger_transactions t join sums s on s.id = t.id
+      where t.id = any(array(select id from sums)) ${until ? sql`and t.effective_at < ${until}` : sql``}
     ), before as (
       select coalesce(sum(change_cents), 0)::bigint as before_cents from changes
       where ${from ? sql`at < ${from}` : sql`false`}
-    ), lines as (
-      select * from changes where ${from ? sql`at >= ${from}` : sql`true`}
+    ), lines as materialized (
+      -- 'invoice:INV-20260203-0001:issued', 'allocation:12', 'allocation:12:reversed'. No regular
+      -- expressions: for thousands of lines they take longer than all the rest.
+      select *, split_part(key, ':', 1) as of, split_part(key, ':', 2) as part from changes
+      where ${from ? sql`at >= ${from}` : sql`true`}
       order by at, id limit ${most_lines + 1}
     )
     select l.id, l.at, l.kind, before_cents, coalesce(l.change_cents, 0)::bigint as change_cents,
-           coalesce(substring(l.key from '^invoice:(.+?):'), p.receipt, l.key) as reference
+           case l.of when 'invoice' then l.part else coalesce(p.receipt, l.key) end as reference
     from before
     left join lines l on true
-    left join allocations a on a.id = substring(l.key from '^allocation:([0-9]+)')::bigint
+    left join allocations a on a.id = case l.of when 'allocation' then l.part::bigint end
     left join payments p on p.id = a.payment_id
     order by l.at, l.id
   `.execute(db);

@@ -1,13 +1,21 @@
 import { parseArgs } from 'node:util';
+import { playMoneyIn } from './money-in/story.ts';
 import { type Instant, instants } from './plan.ts';
-import { startChaosPostgres } from './postgres.ts';
+import { type ChaosPostgres, startChaosPostgres } from './postgres.ts';
 import { type Outcome, playStory } from './story.ts';
 
-// npm run chaos -- [--seed N] [--minutes M] [--seeds COUNT]
+// npm run chaos -- [--seed N] [--minutes M] [--seeds COUNT] [--money-in [--payments N]]
 // Plays seeds one after the other, from N on, and says for each what was done and what was wrong.
+// With --money-in [--payments N] it is M-Pesa that forgets, and everything is found again.
 
 const { values } = parseArgs({
-  options: { seed: { type: 'string' }, seeds: { type: 'string' }, minutes: { type: 'string' } },
+  options: {
+    seed: { type: 'string' },
+    seeds: { type: 'string' },
+    minutes: { type: 'string' },
+    'money-in': { type: 'boolean', default: false },
+    payments: { type: 'string' },
+  },
 });
 const first = BigInt(values.seed ?? Math.floor(performance.timeOrigin));
 const count = Number(values.seeds ?? 1);
@@ -19,6 +27,12 @@ const postgres = await startChaosPostgres();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void postgres.stop().finally(() => process.exit(130)));
 }
+if (values['money-in']) {
+  const wrong = await playMoneySeeds(postgres);
+  await postgres.stop();
+  process.exit(wrong > 0 ? 1 : 0);
+}
+
 const outcomes: Outcome[] = [];
 let red = 0;
 try {
@@ -39,6 +53,25 @@ else console.log(total(outcomes));
 const unreached = neverReached(outcomes);
 if (unreached.length > 0) console.log(`never killed at: ${unreached.join(', ')}`);
 process.exit(red > 0 || unreached.length > 0 ? 1 : 0);
+
+// What was found how, and what was wrong, of one seed after the other.
+async function playMoneySeeds({ makeDatabase }: ChaosPostgres): Promise<number> {
+  const payments = Number(values.payments ?? 5_000);
+  let wrong = 0;
+  for (let n = 0; n < count; n += 1) {
+    const seed = first + BigInt(n);
+    const { url } = await makeDatabase(`money_in_${n}`);
+    const say = (line: string) => console.log(`  ${line}`);
+    const told = await playMoneyIn({ seed, payments, database_url: url, say });
+    if (told.findings.length > 0) wrong += 1;
+    const verdict = told.findings.length === 0 ? 'clean' : `${told.findings.length} FINDINGS`;
+    const figures = Object.entries(told.figures).sort(([a], [b]) => (a < b ? -1 : 1));
+    console.log(`seed ${seed}: ${verdict}; ${told.kills} kills, ${told.seconds.toFixed(0)} s`);
+    for (const [what, figure] of figures) console.log(`  ${what}: ${figure}`);
+    for (const finding of told.findings) console.log(`  ${finding}`);
+  }
+  return wrong;
+}
 
 // Each is told apart by what a process says: when that changes, nobody may be killed there any more.
 function neverReached(all: Outcome[]): Instant[] {

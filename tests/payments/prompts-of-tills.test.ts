@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import { inTransaction } from '../../src/base/db.ts';
+import { followConfirmed } from '../../src/payments/follow-confirmed.ts';
 import { reversedAtMpesa } from '../../src/payments/reverse.ts';
 import { paymentsOf } from '../helpers/house.ts';
 import { isStk, openPromptHouse } from '../helpers/prompts.ts';
@@ -49,6 +50,60 @@ test('heard of first by its prompt, it is never matched by its payer', async () 
   await house.deliver(...callbacks);
   expect(await paymentsOf(house.db)).toEqual(['700.00 prompt INV-20260210-0002=700.00']);
   expect(await invoices()).toEqual([500_000n, 80_000n]);
+});
+
+test('whose callback is lost is found by its phone and amount, once M-Pesa says that it is paid', async () => {
+  await ask();
+  const callbacks = await house.answer(kamau, 'pin');
+  await house.deliver(...callbacks.filter((it) => !isStk(it)));
+  // He is somebody who pays more, and the same at another time; others pay the same.
+  const [c2b] = callbacks.filter((it) => !isStk(it));
+  const { TransID, MSISDN, ...more } = JSON.parse(c2b!.body);
+  const others = [
+    { MSISDN, TransAmount: '701.00' },
+    { MSISDN, TransTime: '20260101120000' },
+    { MSISDN: '254711000001' },
+    { MSISDN: '2547 ***** 004' },
+  ].map((other, n) => ({
+    ...c2b!,
+    body: JSON.stringify({ ...more, TransID: `ZZ${n}0000000`, ...other }),
+  }));
+  await house.deliver(...others);
+  await followConfirmed(house.db, house.receive);
+  expect((await house.prompt()).state).toBe('sent');
+  await house.db
+    .updateTable('prompts')
+    .set({ look_at: new Date(0) })
+    .execute();
+  await house.look();
+  expect((await house.prompt()).state).toBe('confirmed');
+  await followConfirmed(house.db, house.receive);
+  const prompt = await house.prompt();
+  const payment = await house.db
+    .selectFrom('payments')
+    .selectAll()
+    .where('receipt', '=', TransID)
+    .executeTakeFirstOrThrow();
+  expect(prompt).toMatchObject({ state: 'paid', payment_id: payment.id });
+  expect(payment.rule).toBe('prompt');
+  await house.look();
+  expect((await house.told()).map((row) => row.template)).toContain('payment_moved');
+  expect(await house.findings()).toEqual([]);
+});
+
+test('of two payments that it can be, a person has to say which', async () => {
+  await ask();
+  const callbacks = await house.answer(kamau, 'pin');
+  const [c2b] = callbacks.filter((it) => !isStk(it));
+  const second = { ...JSON.parse(c2b!.body), TransID: 'ZZ00000000' };
+  await house.deliver(c2b!, { ...c2b!, body: JSON.stringify(second) });
+  await house.db
+    .updateTable('prompts')
+    .set({ look_at: new Date(0) })
+    .execute();
+  await house.look();
+  await followConfirmed(house.db, house.receive);
+  expect((await house.prompt()).state).toBe('confirmed');
 });
 
 test('what M-Pesa took back, or is to be refunded, does not follow its prompt', async () => {

@@ -96,4 +96,20 @@ export const prompts: Guard[] = [
     test: 'tests/payments/limits.test.ts',
     name: 'what is above the limit of a payment is refused, and kept aside when it comes',
   },
+  {
+    guard: 'of two payments neither is taken for a prompt’s by its phone and amount',
+    file: 'src/payments/follow-confirmed.ts',
+    remove: 'group by t.id having count(*) = 1',
+    put: 'group by t.id',
+    test: 'tests/payments/prompts-of-tills.test.ts',
+    name: 'of two payments that it can be, a person has to say which',
+  },
+  {
+    guard: 'another phone’s payment is not taken for a prompt’s',
+    file: 'src/payments/follow-confirmed.ts',
+    remove: "in (t.msisdn, encode(sha256(convert_to(t.msisdn, 'UTF8')), 'hex'))",
+    put: 'is not null',
+    test: 'tests/payments/prompts-of-tills.test.ts',
+    name: 'whose callback is lost is found by its phone and amount, once M-Pesa says that it is paid',
+  },
 ];
