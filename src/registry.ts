@@ -6,6 +6,7 @@ import type { Actions } from './flow/action.ts';
 import { invoiceActions } from './invoices/actions.ts';
 import { invoiceChecks } from './invoices/checks.ts';
 import { inboxChecks } from './inbox/checks.ts';
+import { draftActions } from './invoices/draft-actions.ts';
 import { invoiceDues } from './invoices/dues.ts';
 import { ownerActions } from './invoices/owner-actions.ts';
 import { ledgerChecks } from './ledger/verify.ts';
@@ -30,8 +31,9 @@ export const trades: readonly Trade[] = [{ name: 'invoices', dues: invoiceDues }
 
 /** What flows can do. */
 export const actions: Actions = {
-  ...customerActions,
+  ...customerActions(dues),
   ...invoiceActions,
+  ...draftActions(dues),
   ...ownerActions,
   ...paymentActions(dues),
   ...peopleActions,

@@ -33,3 +33,13 @@ function cut(text: string, longest: number): string {
     .replace(/[\uD800-\uDBFF]$/, '')
     .trimEnd();
 }
+
+/**
+ * Whether somebody or some business may be called so: two letters at least, and no phone, amount or
+ * number with a letter in it.
+ */
+export function isName(text: string): boolean {
+  const letters = text.match(/\p{L}/gu)?.length ?? 0;
+  const digits = text.match(/\p{N}/gu)?.length ?? 0;
+  return letters >= 2 && letters >= digits;
+}

@@ -3,40 +3,74 @@ import type { Db } from '../base/db.ts';
 import { Refusal } from '../base/errors.ts';
 import { decimalFromCents } from '../base/money.ts';
 import { msisdnFrom } from '../base/phone.ts';
+import { isName } from '../base/text.ts';
 import { type Actions, action, Money } from '../flow/action.ts';
 import { balancesOf } from '../ledger/balances.ts';
 import { creditOf, receivableOf } from '../ledger/chart.ts';
+import type { Dues } from '../payments/due.ts';
 import { needRole } from '../people/need-role.ts';
 import { registerCustomer } from './add.ts';
-import { findCustomers } from './find.ts';
+import { customersMeant, type Found, findCustomers } from './find.ts';
+
+const Choice = z.object({ number: z.string(), name: z.string() });
 
 /** What admins do with customers. */
-export const customerActions: Actions = {
+export const customerActions = (dues: readonly Dues[]): Actions => ({
+  ...finding(dues),
+  ...keeping,
+});
+
+const finding = (dues: readonly Dues[]): Actions => ({
+  'customers.who': action({
+    // A name, a phone, a customer's number or an invoice's.
+    input: z.object({ typed: z.string() }),
+    output: z.object({
+      count: z.number(),
+      customers: z.array(Choice),
+      /** Where only one is meant. */
+      only: z.string().optional(),
+    }),
+    refusals: ['not_allowed', 'none'],
+    looks: true,
+    run: async (tx, { actor, input }) => {
+      needRole(actor, 'admin');
+      const customers = (await customersMeant(tx, dues, input.typed)).map(inShort);
+      const [first, ...others] = customers;
+      if (!first) throw new Refusal('none');
+      const only = others.length === 0 ? { only: first.number } : {};
+      return { count: customers.length, customers, ...only };
+    },
+  }),
+
   'customers.find': action({
     input: z.object({ text: z.string() }),
     output: z.object({
       count: z.number(),
-      customers: z.array(z.object({ number: z.string(), name: z.string() })),
+      customers: z.array(Choice),
       /** Of one that is found. */
       only: z.string().optional(),
       /** Of one that is not: what the text says of them. */
       name: z.string().optional(),
       phone: z.string().optional(),
     }),
-    refusals: ['not_allowed'],
+    refusals: ['not_allowed', 'none'],
     looks: true,
     run: async (tx, { actor, input }) => {
       needRole(actor, 'admin');
-      const found = await findCustomers(tx, input.text);
-      const customers = found.map(({ number, name }) => ({ number, name }));
+      const customers = (await customersMeant(tx, dues, input.text)).map(inShort);
       const [only] = customers;
       if (customers.length === 1 && only) return { count: 1, customers, only: only.number };
       if (customers.length > 1) return { count: customers.length, customers };
       const phone = msisdnFrom(input.text);
+      if (!phone && (/^(?:cust|inv)/i.test(input.text.trim()) || !isName(input.text))) {
+        throw new Refusal('none');
+      }
       return { count: 0, customers, ...(phone ? { phone } : { name: input.text }) };
     },
   }),
+});
 
+const keeping: Actions = {
   'customers.show': action({
     // The only one that was found, or the one of several that was chosen.
     input: z.object({ only: z.string().optional(), chosen: z.string().optional() }),
@@ -78,6 +112,10 @@ export const customerActions: Actions = {
     },
   }),
 };
+
+function inShort({ number, name }: Found) {
+  return { number, name };
+}
 
 async function standingOf(db: Db, { number }: { number: string }) {
   const balances = await balancesOf(db, [receivableOf(number), creditOf(number)]);

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { countFrom, nextNumber } from '../base/counters.ts';
 import type { Tx } from '../base/db.ts';
 import { Refusal } from '../base/errors.ts';
-import { shownLine } from '../base/text.ts';
+import { isName, shownLine } from '../base/text.ts';
 import { openAccounts } from '../ledger/accounts.ts';
 import { creditOf, receivableOf } from '../ledger/chart.ts';
 import { enrol } from '../people/enrol.ts';
@@ -39,14 +39,14 @@ const longest_name = 100;
 /**
  * Adds a customer, under the next number if they have none, and makes the person behind the phone
  * known, for whose number whoever adds them vouches. Refuses a phone that is a customer's already
- * (`exists`) and an empty name (`no_name`).
+ * (`exists`) and what is no name (`no_name`).
  */
 export async function registerCustomer(
   tx: Tx,
   it: ToRegister,
 ): Promise<{ id: bigint; number: string; name: string }> {
   const name = shownLine(it.name, longest_name);
-  if (name === '') throw new Refusal('no_name');
+  if (!isName(name)) throw new Refusal('no_name');
   // Who is added twice at once waits here for the first.
   const [person_id = null] =
     it.msisdn === null ? [] : await enrol(tx, [{ msisdn: it.msisdn, name, roles: ['customer'] }]);

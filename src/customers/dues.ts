@@ -7,7 +7,8 @@ import { creditOf, UNMATCHED } from '../ledger/chart.ts';
 import { balancesOf } from '../ledger/balances.ts';
 import { postLedger } from '../ledger/post.ts';
 import { reverseLedger } from '../ledger/reverse.ts';
-import type { Dues, Named, Returned } from '../payments/due.ts';
+import type { Dues, Meant, Named, Returned } from '../payments/due.ts';
+import { customersNear, type Found, findCustomers } from './find.ts';
 import { lockCustomers } from './lock.ts';
 import { customerNumbersIn } from './number.ts';
 
@@ -45,6 +46,14 @@ export const creditDues: Dues = {
       where a.kind = 'msisdn' and a.value = any(${references}::text[])
     `.execute(db);
     return rows.map((row) => ({ ...row, party: customerParty(row.id), due: null }));
+  },
+
+  async meant(db, typed) {
+    return (await findCustomers(db, typed)).map(toMeant);
+  },
+
+  async near(db, typed) {
+    return (await customersNear(db, typed)).map(toMeant);
   },
 
   async partiesOf(db: Db, person_ids) {
@@ -131,5 +140,9 @@ export const creditDues: Dues = {
     return rows.map((row) => ({ ...row, kind: 'credit', reference: 'credit', left_cents: 0n }));
   },
 };
+
+function toMeant({ id, number, name, person_id }: Found): Meant {
+  return { reference: number, of: number, name, person_id, party: customerParty(id), due: null };
+}
 
 const check_violation = '23514';

@@ -1,13 +1,16 @@
 import { sql } from 'kysely';
 import type { Db } from '../base/db.ts';
 import { msisdnFrom } from '../base/phone.ts';
-import { customerNumbersIn } from './number.ts';
+import { slipsOf } from '../base/slips.ts';
+import { type Dues, meantBy } from '../payments/due.ts';
+import { customerNumber, customerNumbersIn } from './number.ts';
 
 /** A customer as admins see them. */
 export interface Found {
   id: bigint;
   number: string;
   name: string;
+  person_id: bigint | null;
   /** 254…; null where we know none. */
   msisdn: string | null;
 }
@@ -15,8 +18,23 @@ export interface Found {
 const most_shown = 10;
 
 /**
- * The customers whom a text names: by number, however it is written, by phone, or by a name or the
- * beginning of one. Ten at most.
+ * The customers whom an admin may mean: what `findCustomers` finds, or whose invoice it is that the
+ * text names. Ten at most, by name.
+ */
+export async function customersMeant(
+  db: Db,
+  dues: readonly Dues[],
+  text: string,
+): Promise<Found[]> {
+  const meant = await meantBy(db, dues, text);
+  return meant.length === 0
+    ? []
+    : select(db, sql`c.number = any(${meant.map((it) => it.of)}::text[])`);
+}
+
+/**
+ * The customers whom a text names: by number, however it is written, by phone, or by a name or a
+ * part of one, its words in any order. Ten at most.
  */
 export async function findCustomers(db: Db, text: string): Promise<Found[]> {
   const wanted = text.trim();
@@ -37,12 +55,35 @@ export async function findCustomers(db: Db, text: string): Promise<Found[]> {
     db,
     sql`lower(c.name) ~>=~ ${name} and lower(c.name) ~<~ ${`${name}\u{10FFFF}`}`,
   );
-  return first.length > 0 ? first : select(db, sql`position(${` ${name}`} in lower(c.name)) > 0`);
+  if (first.length > 0) return first;
+  const later = await select(db, sql`position(${` ${name}`} in lower(c.name)) > 0`);
+  if (later.length > 0 || name.length < 3) return later;
+  return select(
+    db,
+    sql`not exists (
+    select from unnest(${name.split(' ')}::text[]) as word where position(word in lower(c.name)) = 0)`,
+  );
+}
+
+/** The customers of whose number or phone somebody may have typed one digit wrongly. */
+export async function customersNear(db: Db, typed: string): Promise<Found[]> {
+  const digits = typed.replace(/\D/g, '');
+  if (/^\s*cust/i.test(typed)) {
+    const numbers = slipsOf(digits).map((it) => customerNumber(it.replace(/^0+/, '')));
+    return select(db, sql`c.number = any(${numbers}::text[])`);
+  }
+  if (digits.length < 8 || digits.length > 13 || /[a-z]/i.test(typed)) return [];
+  const phones = slipsOf(digits).flatMap((it) => msisdnFrom(it) ?? []);
+  return select(
+    db,
+    sql`c.person_id in (
+      select person_id from addresses where kind = 'msisdn' and value = any(${phones}::text[]))`,
+  );
 }
 
 async function select(db: Db, which: ReturnType<typeof sql>): Promise<Found[]> {
   const { rows } = await sql<Found>`
-    select c.id, c.number, c.name, (
+    select c.id, c.number, c.name, c.person_id, (
       select a.value from addresses a where a.person_id = c.person_id and a.kind = 'msisdn'
       order by a.id limit 1) as msisdn
     from customers c where ${which} order by c.name, c.id limit ${most_shown}

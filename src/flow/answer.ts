@@ -1,6 +1,7 @@
 import { eatDate } from '../base/clock.ts';
 import { centsFromDecimal, centsFromTyped, decimalFromCents } from '../base/money.ts';
 import { msisdnFrom } from '../base/phone.ts';
+import { isName } from '../base/text.ts';
 import { type AskStep, type AskType, type Limit, normal, type SentType } from './definition.ts';
 import { type Choice, choicesOf, labelsOf, questionTag } from './screen.ts';
 import { type Heard, type Place, type Session, type Tap, valueAt, viewOf } from './session.ts';
@@ -65,9 +66,10 @@ function typedAnswer(
   const reader = type in readers ? readers[type as keyof typeof readers] : undefined;
   const value = reader?.(text.trim(), place.ctx.now);
   if (value === undefined) return wrong;
-  const size = type === 'text' ? String(Array.from(String(value)).length) : String(value);
+  const is_text = type === 'text' || type === 'name';
+  const size = is_text ? String(Array.from(String(value)).length) : String(value);
   const least = limitValue(place, session, min);
-  const most = limitValue(place, session, max) ?? (type === 'text' ? '500' : undefined);
+  const most = limitValue(place, session, max) ?? (is_text ? '500' : undefined);
   if (least !== undefined && compared(size, least) < 0) return wrong;
   if (most !== undefined && compared(size, most) > 0) return wrong;
   return { kind: 'value', value, to: undefined };
@@ -85,6 +87,7 @@ type Reader = (text: string, now: Date) => string | number | undefined;
 // What is to be sent cannot be typed.
 const readers: Readonly<Record<Exclude<AskType, SentType>, Reader>> = {
   text: (text) => text.replace(/[\s\p{Cc}]+/gu, ' ').trim() || undefined,
+  name: (text) => (isName(text) ? text.replace(/[\s\p{Cc}]+/gu, ' ').trim() : undefined),
   money: (text) => {
     const cents = centsFromTyped(text);
     return cents === undefined || cents === 0n ? undefined : decimalFromCents(cents);

@@ -132,6 +132,7 @@ function readAsk(it: Reading, keys: Keys, data: object): AskStep | undefined {
     tries: step.tries ?? 3,
     tries_over: step.else?.tries ?? '$tries_over',
     optional: 'optional' in step && step.optional === true,
+    free: 'free' in step && step.free === true,
   };
 }
 
@@ -172,7 +173,7 @@ function readOptions(it: Reading, keys: Keys, options: Shape<'options'>['pick'])
 
 function readTyped(it: Reading, keys: Keys, step: Shape<'typed'>): Answers | undefined {
   const { type } = step;
-  const bounded = ['text', 'money', 'number', 'date'].includes(type);
+  const bounded = ['text', 'name', 'money', 'number', 'date'].includes(type);
   let fine = true;
   const limit = (key: 'min' | 'max'): Limit | undefined => {
     const value = step[key];

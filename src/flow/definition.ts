@@ -19,6 +19,7 @@ export const roles = [
 export const sent_types = ['image', 'location', 'document'] as const;
 const ask_types = [
   'text',
+  'name',
   'money',
   'number',
   'date',
@@ -62,6 +63,7 @@ const asked = {
 export const step_shapes = {
   typed: z.strictObject({
     ...asked,
+    free: z.boolean().optional(),
     type: z.enum(ask_types),
     min: Limit.optional(),
     max: Limit.optional(),
@@ -170,6 +172,8 @@ export interface AskStep extends Common {
   tries_over: string;
   error: Text | undefined;
   optional: boolean;
+  /** Any words will do, those that begin a flow too. */
+  free: boolean;
 }
 
 export interface DoStep extends Common {

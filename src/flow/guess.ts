@@ -26,6 +26,7 @@ export function guessFlow(shared: ReadonlyMap<string, Text>): Flow {
     tries_over: '$tries_over',
     error: undefined,
     optional: false,
+    free: false,
   };
   return {
     name: '_guess',

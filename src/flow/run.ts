@@ -1,6 +1,6 @@
 import { assert } from '../base/errors.ts';
 import { understand } from './answer.ts';
-import { type AskStep, isSecret, type Step } from './definition.ts';
+import { type AskStep, type Flows, isSecret, type Step } from './definition.ts';
 import { lastWords, tapsOf, waitingPages, wordsAbove } from './screen.ts';
 import {
   askedAt,
@@ -81,7 +81,13 @@ export function refused(place: Place, session: Session, to: string): Turn {
 }
 
 function leave(place: Place, session: Session, to: string): Turn {
-  return to.startsWith('$') ? end(place, session, to.slice(1)) : run(place, session, to);
+  return to.startsWith('$') ? close(place, session, to.slice(1)) : run(place, session, to);
+}
+
+// With a shared text; a question that was left for this is asked again below it.
+function close(place: Place, session: Session, name: string): Turn {
+  const turn = end(place, session, name);
+  return isAside(place.flows, session) ? resumed(place, session, turn.words) : turn;
 }
 
 /**
@@ -117,7 +123,7 @@ export function run(
       case 'call':
         return called(place, here, step.flow);
       case 'ask':
-        if (isEmptyList(place, here, step)) return end(place, here, 'nothing_here');
+        if (isEmptyList(place, here, step)) return close(place, here, 'nothing_here');
         here.page = undefined;
         return ask(place, here, step);
       case 'do': {
@@ -209,13 +215,30 @@ function called(place: Place, session: Session, name: string): Turn {
 
 /** Goes on in the flow that called this one, with its last words above. */
 function returned(place: Place, session: Session, words: Text): Turn {
+  const said = lastWords(place, session, words);
+  if (isAside(place.flows, session)) return resumed(place, session, said);
   const outer = callerOf(place, session);
   const step = outer?.place.flow.steps.get(outer.session.at);
   if (!outer || step?.kind !== 'call') {
     return end(place, session, 'flow_changed');
   }
-  const above = [lastWords(place, session, words)];
-  return run(outer.place, { ...outer.session, above }, step.next);
+  return run(outer.place, { ...outer.session, above: [said] }, step.next);
+}
+
+/** Whether this flow was begun while a question of another waited. */
+export function isAside(flows: Flows, session: Session): boolean {
+  const caller = session.callers?.at(-1);
+  return caller !== undefined && contentOf(flows, caller)?.steps.get(caller.at)?.kind === 'ask';
+}
+
+/** Asks again what was left for this flow, below its last words. */
+function resumed(place: Place, session: Session, words: string): Turn {
+  const outer = callerOf(place, session);
+  const step = outer?.place.flow.steps.get(outer.session.at);
+  assert(outer && step?.kind === 'ask', 'a question was left');
+  const note = sharedText(place.flows, 'resumed', place.ctx.channel);
+  const above = [words, fill(note, viewOf(outer.place, outer.session))];
+  return wait(outer.place, { ...outer.session, above }, step);
 }
 
 /** The flow that called this one, where it did. */

@@ -1,10 +1,20 @@
 import { assert } from '../base/errors.ts';
 import { understand } from './answer.ts';
-import { type AskStep, type Flow, type Flows, isSecret, normal, type Step } from './definition.ts';
+import { type AskStep, type Flows, isSecret, normal, type Step } from './definition.ts';
 import { nearest } from './guess.ts';
 import { type Command, commandIn, isGreeting } from './navigation.ts';
+import {
+  beginningIn,
+  closing,
+  meantInstead,
+  menu,
+  start,
+  startAside,
+  startBy,
+  wordAway,
+} from './begin.ts';
 import { answered, callerOf, end, refused, run, wait, withoutNote, wrong } from './run.ts';
-import { isKeptOff, mayBegin, menu_tag } from './screen.ts';
+import { mayBegin, menu_tag } from './screen.ts';
 import {
   askedAt,
   type Context,
@@ -83,10 +93,14 @@ function hearNow(
   const command = typeof heard === 'string' && commandIn(heard, ctx.channel, step);
   if (command) return obey(place, session, step, command, session_id);
 
+  const away = typeof heard === 'string' ? wordAway(place, step, heard) : undefined;
+  if (away) return startAside({ place, session, step }, away);
   const answer = understand(place, session, step, heard);
   switch (answer.kind) {
-    case 'nothing':
-      return wait(place, session, step);
+    case 'nothing': {
+      const other = typeof heard === 'string' ? beginningIn(flows, heard) : undefined;
+      return other ? startAside({ place, session, step }, other) : wait(place, session, step);
+    }
     case 'earlier':
       return wait(place, { ...session, note: 'earlier', page: undefined }, step);
     case 'flow':
@@ -96,10 +110,10 @@ function hearNow(
       return answered(place, session, step, answer.value, answer.to ?? step.next);
     case 'wrong': {
       if (typeof heard !== 'string') return wrong(place, session, step, answer.note);
-      const other = step.answers.of === 'typed' ? undefined : beginningIn(flows, heard);
-      if (other) return startBy(flows, other, session_id, ctx);
+      const other = beginningIn(flows, heard);
+      if (other) return startAside({ place, session, step }, other);
       // Somebody who comes back the next day and says hello means no option.
-      if (step.answers.of !== 'typed' && isGreeting(heard)) return menu(flows, session_id, ctx);
+      if (isGreeting(heard)) return greeted({ place, session }, step, session_id);
       if (isPinLike(heard) && step.answers.of !== 'typed') {
         return wait(place, { ...session, note: 'pin_typed', page: undefined }, step);
       }
@@ -128,6 +142,11 @@ function hearLate(standing: Standing, step: AskStep, heard: Heard, session_id: s
   return firstWords(flows, heard, session_id, ctx);
 }
 
+function greeted(standing: Standing, step: AskStep, session_id: string): Turn {
+  const { flows, ctx } = standing.place;
+  return step.answers.of === 'typed' ? askAgain(standing, step) : menu(flows, session_id, ctx);
+}
+
 function askAgain({ place, session }: Standing, step: AskStep): Turn {
   return wait(place, { ...session, note: 'resumed', page: undefined }, step);
 }
@@ -150,6 +169,8 @@ export function settle(
   if ('refusal' in outcome) {
     tell(place, step.name, 'refused', outcome.refusal);
     const to = step.refusals.get(outcome.refusal) ?? step.refusals.get('down') ?? '$down';
+    const instead = meantInstead(place, session, to);
+    if (instead) return startAside(instead, instead.beginning);
     return refused(place, session, to);
   }
   if (step.as === undefined) return run(place, session, step.next);
@@ -179,79 +200,6 @@ export function takesDigits(flows: Flows, session: Session): boolean {
 export function waitsForChoice(flows: Flows, session: Session): boolean {
   const step = contentOf(flows, session)?.steps.get(session.at);
   return step?.kind === 'ask' && step.answers.of !== 'typed';
-}
-
-function start(
-  flows: Flows,
-  name: string,
-  id: string,
-  ctx: Context,
-  more: Pick<Session, 'note' | 'given'> = {},
-): Turn {
-  const flow = flows.flows.get(name);
-  assert(flow, `there is a flow ${name}`);
-  const place = { flows, flow, ctx };
-  const session = { ...newSession(flow, id, ctx.now), ...more };
-  if (isKeptOff(flow, ctx)) return end(place, session, 'not_here');
-  if (!mayBegin(place)) return end(place, session, 'not_allowed');
-  if (ctx.channel === 'sms' && asksSecretsBySms(flow)) return end(place, session, 'not_by_sms');
-  return run(place, session, flow.first);
-}
-
-// A text message stays on the phone, and anybody can write one in another's name.
-function asksSecretsBySms({ steps }: Flow): boolean {
-  return Array.from(steps.values()).some(
-    (step) => step.kind === 'ask' && isSecret(step) && (!step.on || step.on.includes('sms')),
-  );
-}
-
-interface Beginning {
-  flow: string;
-  given: NonNullable<Session['given']>;
-}
-
-/** The flow that these words begin, and what they say besides: "balance CUST-001". */
-function beginningIn(flows: Flows, text: string): Beginning | undefined {
-  const said = normal(text);
-  const whole = flows.starts.get(said);
-  if (whole !== undefined) return { flow: whole, given: { text: said, is_word: true } };
-  const words = text.trim().split(/\s+/);
-  for (let count = words.length - 1; count > 0; count -= 1) {
-    const flow = flows.starts.get(normal(words.slice(0, count).join(' ')));
-    const rest = words.slice(count).join(' ');
-    if (flow !== undefined) return { flow, given: { text: rest, is_word: false } };
-  }
-  return undefined;
-}
-
-function startBy(flows: Flows, { flow, given }: Beginning, id: string, ctx: Context): Turn {
-  return start(flows, flow, id, ctx, { given });
-}
-
-function menu(flows: Flows, id: string, ctx: Context, note?: string): Turn {
-  if (flows.flows.has('menu')) {
-    return start(flows, 'menu', id, ctx, note === undefined ? {} : { note });
-  }
-  return closing(flows, ctx, note ?? 'help');
-}
-
-// The engine's words outside any flow.
-function closing(flows: Flows, ctx: Context, name: string) {
-  const flow: Flow = {
-    name: '',
-    content: '',
-    hash: '',
-    start_words: { en: [], sw: [] },
-    title: undefined,
-    needs: undefined,
-    folders: [],
-    idle: { after_ms: { whatsapp: 0, ussd: 0, sms: 0 }, redial: false, way: 'end' },
-    renamed: undefined,
-    first: '',
-    steps: new Map(),
-    sure: new Map(),
-  };
-  return end({ flows, flow, ctx }, newSession(flow, '', ctx.now), name);
 }
 
 function noReminders(flows: Flows, ctx: Context): Turn {
@@ -362,7 +310,9 @@ function lastAsked({ place, session }: Standing): (Standing & { step: AskStep })
   const step = last === undefined ? undefined : place.flow.steps.get(askedAt(last));
   if (step?.kind !== 'ask') {
     const outer = callerOf(place, session);
-    return outer && lastAsked(outer);
+    const asked = outer?.place.flow.steps.get(outer.session.at);
+    // Beside a question that waits, the way back is that question.
+    return outer && asked?.kind === 'ask' ? { ...outer, step: asked } : outer && lastAsked(outer);
   }
   const trail = session.trail.slice(0, -1);
   const said = typeof last === 'object' ? last.said : undefined;

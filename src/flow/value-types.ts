@@ -67,6 +67,7 @@ function rootType(flow: Flow, actions: Actions, root: string): z.ZodType | undef
 
 const typed_values: Readonly<Record<AskType, z.ZodType>> = {
   text: z.string(),
+  name: z.string(),
   money: z.string(),
   number: z.number(),
   date: z.string(),

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Db } from '../base/db.ts';
 import { decimalFromCents } from '../base/money.ts';
 import { Refusal } from '../base/errors.ts';
-import { msisdnFrom } from '../base/phone.ts';
+import { findCustomers } from '../customers/find.ts';
 import { type Actions, action, Money } from '../flow/action.ts';
 import { needRole } from '../people/need-role.ts';
 
@@ -17,17 +17,18 @@ export const invoiceActions: Actions = {
         z.object({ number: z.string(), left: Money, total: Money, due: z.string() }),
       ),
     }),
-    // Who is no customer, but may be an admin who asks about one.
+    // An admin asks about any of them, though they may be one.
     refusals: ['no_customer'],
     looks: true,
     run: (tx, { actor }) => {
-      if (!actor.roles.includes('customer')) throw new Refusal('no_customer');
+      if (actor.roles.includes('admin')) throw new Refusal('no_customer');
       return standing(tx, sql`c.person_id = ${actor.id}`);
     },
   }),
 
   'invoices.customer_standing': action({
-    input: z.object({ customer: z.string() }),
+    // The only one that was meant, or the one of several that was chosen.
+    input: z.object({ only: z.string().optional(), chosen: z.string().optional() }),
     output: z.object({
       number: z.string(),
       name: z.string(),
@@ -39,7 +40,7 @@ export const invoiceActions: Actions = {
     looks: true,
     run: async (tx, { actor, input }) => {
       needRole(actor, 'admin');
-      const customer = await findCustomer(tx, input.customer);
+      const [customer] = await findCustomers(tx, input.chosen ?? input.only ?? '');
       if (!customer) throw new Refusal('unknown');
       const { owed, credit, invoices } = await standing(tx, sql`c.id = ${customer.id}`);
       const { number, name } = customer;
@@ -47,19 +48,6 @@ export const invoiceActions: Actions = {
     },
   }),
 };
-
-/** By number, however it is written, or by phone. */
-async function findCustomer(db: Db, text: string) {
-  const { rows } = await sql<{ id: bigint; number: string; name: string }>`
-    select id, number, name from customers
-    where number = ${text.trim().toUpperCase()}
-       or person_id in (
-         select person_id from addresses
-         where kind = 'msisdn' and value = ${msisdnFrom(text) ?? null})
-    order by id limit 1
-  `.execute(db);
-  return rows[0];
-}
 
 type Standing = { credit_cents: bigint } & (
   | { number: string; outstanding_cents: bigint; total_cents: bigint; due_on: string }

@@ -7,7 +7,8 @@ import { lockCustomers } from '../customers/lock.ts';
 import { receivableOf, UNMATCHED } from '../ledger/chart.ts';
 import { postLedger } from '../ledger/post.ts';
 import { reverseLedger } from '../ledger/reverse.ts';
-import type { Due, Dues, Named, Returned } from '../payments/due.ts';
+import type { Due, Dues, Meant, Named, Returned } from '../payments/due.ts';
+import { findInvoices, invoicesNear, type Listed } from './find.ts';
 import { invoiceNumbersIn } from './number.ts';
 
 /** Invoices, as what money can pay. */
@@ -30,6 +31,16 @@ export const invoiceDues: Dues = {
       due: { kind: 'invoice', id: row.id },
       closed: row.closed,
     }));
+  },
+
+  async meant(db, typed) {
+    // "12" alone may be anything.
+    if (!/^\s*inv/i.test(typed) && invoiceNumbersIn(typed).length === 0) return [];
+    return (await findInvoices(db, typed, 'all')).map(toMeant);
+  },
+
+  async near(db, typed) {
+    return (await invoicesNear(db, typed)).map(toMeant);
   },
 
   // Who pays invoices are customers, and those are found by customers/dues.ts.
@@ -123,6 +134,18 @@ export const invoiceDues: Dues = {
     return rows.map((row) => ({ ...row, kind: 'invoice' }));
   },
 };
+
+function toMeant(it: Listed): Meant {
+  return {
+    reference: it.number,
+    of: it.customer,
+    name: it.name,
+    person_id: it.person_id,
+    party: customerParty(it.customer_id),
+    due: { kind: 'invoice', id: it.id },
+    closed: it.state === 'VOID',
+  };
+}
 
 async function openInvoices(db: Db, parties: string[], lock: RawBuilder<unknown>): Promise<Due[]> {
   const { rows } = await sql<Omit<Due, 'kind' | 'party'> & { customer_id: bigint }>`

@@ -1,7 +1,8 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Db } from '../base/db.ts';
 import type { InvoiceState } from '../base/schema.ts';
-import { invoiceNumbersIn } from './number.ts';
+import { slipsOf } from '../base/slips.ts';
+import { invoiceNumber, invoiceNumbersIn } from './number.ts';
 
 /** An invoice as it is listed. */
 export interface Listed {
@@ -10,6 +11,7 @@ export interface Listed {
   customer_id: bigint;
   customer: string;
   name: string;
+  person_id: bigint | null;
   total_cents: bigint;
   outstanding_cents: bigint;
   issued_on: string;
@@ -47,6 +49,33 @@ export async function findInvoices(db: Db, text: string, whose: Whose): Promise<
   return open.length === 1 ? open : found;
 }
 
+/**
+ * The open invoices of which somebody may have typed the number wrongly: with one slip in its
+ * digits, or without its beginning or its end.
+ */
+export async function invoicesNear(db: Db, typed: string): Promise<Listed[]> {
+  const digits = typed.replace(/\D/g, '');
+  const open = sql`i.outstanding_cents > 0`;
+  const inOrder = sql`i.due_on, i.id`;
+  // The day has eight digits, and the number on that day four or more.
+  if (digits.length >= 11) {
+    const numbers = slipsOf(digits)
+      .filter((it) => it.length >= 12)
+      .map((it) => invoiceNumber(it.slice(0, 8), it.slice(8)));
+    return listInvoices(db, sql`i.number = any(${numbers}::text[]) and ${open}`, inOrder);
+  }
+  if (digits.length < 4) return findOpen(db, typed);
+  const [beginning, end] = [`INV-${digits.slice(0, 8)}%`, `%${digits}`];
+  const like_beginning = digits.length < 6 ? sql`false` : sql`i.number like ${beginning}`;
+  const like_end = sql`replace(i.number, '-', '') like ${end}`;
+  return listInvoices(db, sql`(${like_beginning} or ${like_end}) and ${open}`, inOrder);
+}
+
+async function findOpen(db: Db, typed: string): Promise<Listed[]> {
+  const found = /^\s*inv/i.test(typed) ? await findInvoices(db, typed, 'all') : [];
+  return found.filter((it) => it.outstanding_cents > 0n);
+}
+
 /** The invoices (`i`) of customers (`c`) that a condition names, in an order; ten if not said. */
 export async function listInvoices(
   db: Db,
@@ -55,7 +84,7 @@ export async function listInvoices(
   limit: number = most_shown,
 ): Promise<Listed[]> {
   const { rows } = await sql<Listed>`
-    select i.id, i.number, i.customer_id, c.number as customer, c.name, i.total_cents,
+    select i.id, i.number, i.customer_id, c.number as customer, c.name, c.person_id, i.total_cents,
            i.outstanding_cents, i.issued_on, i.due_on, i.state, i.description
     from invoices i join customers c on c.id = i.customer_id
     where ${which} order by ${order} limit ${limit}

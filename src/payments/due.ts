@@ -25,6 +25,14 @@ export interface Named extends Party {
   closed?: boolean | undefined;
 }
 
+/** What somebody may mean by some words, as it is shown to whoever chooses among several. */
+export interface Meant extends Named {
+  /** Whose it is: "Kamau". */
+  name: string;
+  /** The reference of whoever owes, "CUST-001"; of themselves the same as `reference`. */
+  of: string;
+}
+
 /** Part of a payment that one due has. */
 export interface Allocation {
   id: bigint;
@@ -57,6 +65,13 @@ export interface Dues {
   referencesIn: (typed: string) => string[];
   /** What these references name, paid or not. */
   find: (db: Db, references: string[]) => Promise<Named[]>;
+  /**
+   * What a person of the house may mean by these words: a reference, or the end of one, a phone, a
+   * name or a part of it. Ten at most.
+   */
+  meant: (db: Db, typed: string) => Promise<Meant[]>;
+  /** What is open and has nearly the reference that somebody typed: never paid without a person. */
+  near: (db: Db, typed: string) => Promise<Meant[]>;
   /** As which parties these persons pay. */
   partiesOf: (db: Db, person_ids: bigint[]) => Promise<(Party & { person_id: bigint })[]>;
   /** The open dues of these parties, oldest due date first. */
@@ -82,4 +97,15 @@ export interface Dues {
    * 'spent' when what was paid has been used already.
    */
   takeBack: (tx: Tx, allocations: Allocation[]) => Promise<Returned[]>;
+}
+
+/**
+ * What these words may mean, of whatever trade: how people are found wherever one may be named. Who
+ * names a due means it, and not all that its customer owes.
+ */
+export async function meantBy(db: Db, dues: readonly Dues[], typed: string): Promise<Meant[]> {
+  const found: Meant[] = [];
+  for (const trade of dues) found.push(...(await trade.meant(db, typed)));
+  const exact = found.filter((it) => it.due !== null);
+  return exact.length > 0 ? exact : found;
 }

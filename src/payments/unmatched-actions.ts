@@ -4,14 +4,10 @@ import { Refusal } from '../base/errors.ts';
 import { centsFromDecimal, centsFromTyped, decimalFromCents } from '../base/money.ts';
 import { type ActionCall, type Actions, action, Money } from '../flow/action.ts';
 import { needRole } from '../people/need-role.ts';
-import {
-  type Assigned,
-  assignPayment,
-  nameTarget,
-  reallocatePayment,
-  type Target,
-} from './assign.ts';
-import type { Dues } from './due.ts';
+import { type Assigned, assignPayment, reallocatePayment, type Target } from './assign.ts';
+import { type Dues, meantBy } from './due.ts';
+import { likelyFor, Payable } from './likely.ts';
+import { namingActions } from './naming-actions.ts';
 import { paymentByReceipt, Shown } from './recent.ts';
 import {
   listUnmatched,
@@ -34,7 +30,6 @@ const One = z.object({
   over_limit: z.boolean(),
 });
 
-const Likely = z.object({ ref: z.string(), left: Money });
 const Paid = z.object({ paid: z.string(), left: Money });
 
 const most_listed = 50;
@@ -42,6 +37,7 @@ const most_listed = 50;
 /** What admins can do with payments of which nobody knows what they pay, and with all others. */
 export const unmatchedActions = (dues: readonly Dues[]): Actions => ({
   ...decisions(dues),
+  ...namingActions(dues),
 
   'payments.unmatched': action({
     input: z.object({}),
@@ -61,7 +57,7 @@ export const unmatchedActions = (dues: readonly Dues[]): Actions => ({
 
   'payments.unmatched_one': action({
     input: z.object({ id: z.string().optional() }),
-    output: One.extend({ likely: z.array(Likely) }),
+    output: One.extend({ likely: z.array(Payable) }),
     refusals: ['over', 'not_allowed'],
     looks: true,
     run: async (tx, { actor, input, question }) => {
@@ -74,19 +70,6 @@ export const unmatchedActions = (dues: readonly Dues[]): Actions => ({
       return { ...inWords(payment), likely: await likelyFor(tx, dues, payment) };
     },
   }),
-
-  'payments.name_due': action({
-    input: z.object({ typed: z.string() }),
-    output: z.object({ ref: z.string(), left: Money }),
-    refusals: ['no_such_due', 'not_allowed'],
-    looks: true,
-    run: async (tx, { actor, input }) => {
-      needRole(actor, 'admin');
-      const [it] = await likely(tx, dues, [(await nameTarget(tx, dues, input.typed)).reference]);
-      if (!it) throw new Refusal('no_such_due');
-      return it;
-    },
-  }),
 });
 
 const decisions = (dues: readonly Dues[]): Actions => ({
@@ -94,23 +77,25 @@ const decisions = (dues: readonly Dues[]): Actions => ({
     input: z.object({ payment: z.string(), ref: z.string() }),
     output: Paid,
     refusals: ['over', 'no_such_due', 'too_much', 'not_allowed'],
-    run: (tx, call) => assign(tx, dues, call, () => [{ reference: call.input.ref }]),
+    run: (tx, call) => assign(tx, dues, call, [{ reference: call.input.ref }]),
   }),
 
   'payments.keep_credit': action({
     input: z.object({ payment: z.string(), ref: z.string() }),
     output: Paid,
     refusals: ['over', 'no_such_due', 'too_much', 'not_allowed'],
-    run: (tx, call) =>
-      assign(tx, dues, call, () => [{ reference: call.input.ref, as_credit: true }]),
+    run: (tx, call) => assign(tx, dues, call, [{ reference: call.input.ref, as_credit: true }]),
   }),
 
   'payments.split': action({
     // As people write it: "INV-20260203-0001 500, CUST-002 1000".
     input: z.object({ payment: z.string(), typed: z.string() }),
     output: Paid,
-    refusals: ['not_understood', 'over', 'no_such_due', 'too_much', 'not_allowed'],
-    run: (tx, call) => assign(tx, dues, call, () => targetsFrom(call.input.typed)),
+    refusals: ['not_understood', 'over', 'several', 'no_such_due', 'too_much', 'not_allowed'],
+    run: async (tx, call) => {
+      needRole(call.actor, 'admin');
+      return assign(tx, dues, call, await targetsFrom(tx, dues, call.input.typed));
+    },
   }),
 
   'payments.mark_refund': action({
@@ -126,15 +111,17 @@ const decisions = (dues: readonly Dues[]): Actions => ({
 
   'payments.by_receipt': action({
     input: z.object({ receipt: z.string() }),
-    output: Shown,
+    // "NLJ7RT61SV INV-12": what it should pay may be said along with it.
+    output: Shown.extend({ said: z.string().optional() }),
     refusals: ['unknown', 'reversed', 'not_allowed'],
     looks: true,
     run: async (tx, { actor, input }) => {
       needRole(actor, 'admin');
-      const payment = await paymentByReceipt(tx, input.receipt);
+      const [, receipt = '', said = ''] = /^\s*(\S+)\s*(.*)$/s.exec(input.receipt) ?? [];
+      const payment = await paymentByReceipt(tx, receipt);
       if (!payment) throw new Refusal('unknown');
       if (payment.state === 'reversed') throw new Refusal('reversed');
-      return payment;
+      return { ...payment, ...(said === '' ? {} : { said }) };
     },
   }),
 
@@ -156,11 +143,11 @@ async function assign(
   tx: Tx,
   dues: readonly Dues[],
   { actor, input }: ActionCall<{ payment: string }>,
-  targets: () => Target[],
+  targets: Target[],
 ) {
   needRole(actor, 'admin');
   const payment_id = idFrom(input.payment);
-  const it = { payment_id, targets: targets(), by: actor.id };
+  const it = { payment_id, targets, by: actor.id };
   return paid(await assignPayment(tx, dues, it));
 }
 
@@ -169,14 +156,30 @@ function paid({ parts, left_cents }: Assigned) {
   return { paid: references.join(', '), left: decimalFromCents(left_cents) };
 }
 
-/** Throws Refusal 'not_understood' unless each part is a reference and an amount. */
-function targetsFrom(typed: string): Target[] {
-  return typed.split(/[,;\n]+| and | na /i).map((part) => {
-    const [, reference = '', amount = ''] = /^\s*(.+?)[\s:=]+([\d,.]+)\s*$/.exec(part) ?? [];
+/**
+ * Throws Refusal 'not_understood' unless each part names somebody or something, and an amount;
+ * 'several' where a name is of more than one.
+ */
+async function targetsFrom(tx: Tx, dues: readonly Dues[], typed: string): Promise<Target[]> {
+  const targets: Target[] = [];
+  for (const part of partsIn(typed)) {
+    const read = /^\s*(.+?)[\s:=]+((?:k(?:es|sh)\.?\s*)?[\d,.]+\s*(?:k|bob|\/[=-]+)?)\s*$/i.exec(
+      part,
+    );
+    const [, said = '', amount = ''] = read ?? [];
     const amount_cents = centsFromTyped(amount) ?? centsFromDecimal(amount);
     if (!amount_cents) throw new Refusal('not_understood');
-    return { reference, amount_cents };
-  });
+    const [one, ...others] = await meantBy(tx, dues, said);
+    if (others.length > 0) throw new Refusal('several');
+    if (!one) throw new Refusal('no_such_due');
+    targets.push({ reference: one.reference, amount_cents });
+  }
+  return targets;
+}
+
+// A comma in an amount parts nothing.
+function partsIn(typed: string): string[] {
+  return typed.split(/,(?!\d{3}(?!\d))|[;\n]+| and | na /i).filter((part) => part.trim() !== '');
 }
 
 async function found(tx: Tx, id: bigint) {
@@ -200,40 +203,6 @@ function inWords(it: Unmatched) {
     ...(it.flag === 'unknown_shortcode' ? { shortcode: it.shortcode } : {}),
     over_limit: it.flag === 'over_limit' || it.flag === 'over_day_limit',
   };
-}
-
-// A due with what is left of it, or a customer with all that they have open.
-async function likely(tx: Tx, dues: readonly Dues[], references: string[]) {
-  const known = [];
-  for (const reference of references) {
-    for (const trade of dues) {
-      const [named] = await trade.find(tx, trade.referencesIn(reference));
-      if (!named) continue;
-      const open = [];
-      for (const other of dues) open.push(...(await other.open(tx, [named.party])));
-      const own = open.filter((due) => named.due === null || due.id === named.due.id);
-      const left_cents = own.reduce((sum, due) => sum + due.outstanding_cents, 0n);
-      known.push({ ref: reference, left: decimalFromCents(left_cents) });
-      break;
-    }
-  }
-  return known;
-}
-
-const most_likely = 3;
-
-// What matching saw first; then what is open for about that amount.
-async function likelyFor(tx: Tx, dues: readonly Dues[], it: Unmatched) {
-  const seen = await likely(tx, dues, it.also_possible);
-  const digits = it.payer_masked?.replace(/\D+/g, '%').replace(/^0/, '254') ?? null;
-  const wanted = { amount_cents: it.left_cents, number_like: digits };
-  for (const trade of dues) {
-    for (const due of await trade.suggest(tx, wanted)) {
-      if (seen.some(({ ref }) => ref === due.reference)) continue;
-      seen.push({ ref: due.reference, left: decimalFromCents(due.outstanding_cents) });
-    }
-  }
-  return seen.slice(0, most_likely);
 }
 
 function idFrom(text: string): bigint {

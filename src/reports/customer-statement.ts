@@ -9,6 +9,8 @@ export interface StatementLine {
   kind: string;
   /** The invoice's number, or the payment's receipt. */
   reference: string;
+  /** What a payment has paid: invoices' numbers. */
+  paid_for: string[];
   /** More to pay is positive; paid is negative. */
   change_cents: bigint;
   /** What was left to pay after it; below nothing, what was paid ahead. */
@@ -28,8 +30,8 @@ export const most_lines = 20_000;
 
 /**
  * What a customer was invoiced and has paid in a time, oldest first, with the balance before and
- * after: of both their accounts, so that credit that pays an invoice changes nothing. Throws
- * Refusal `too_long`.
+ * after: of both their accounts, so that credit that pays an invoice changes nothing. What a
+ * payment has paid at once is one line. Throws Refusal `too_long`.
  */
 export async function customerStatement(
   db: Db,
@@ -50,39 +52,57 @@ export async function customerStatement(
       from mine join postings p on p.credit_account_id = mine.id
     ), sums as materialized (
       select id, sum(cents)::bigint as change_cents from moved group by id having sum(cents) <> 0
-    ), changes as materialized (
-      -- All ids in one look by the index: a look for each takes several times as long.
-      select t.id, t.key, t.kind, t.effective_at as at, s.change_cents
+    ), moves as materialized (
+      -- All ids in one look by the index: a look for each takes several times as long. The keys are
+      -- 'invoice:INV-20260203-0001:issued', 'allocation:12', 'allocation:12:reversed'; no regular
+      -- expressions: for thousands of lines they take longer than all the rest.
+      select t.id, t.key, t.kind, t.effective_at as at, t.reverses_id, s.change_cents,
+             split_part(t.key, ':', 1) as of, split_part(t.key, ':', 2) as part
       from ledger_transactions t join sums s on s.id = t.id
       where t.id = any(array(select id from sums)) ${until ? sql`and t.effective_at < ${until}` : sql``}
+    ), parts as (
+      select m.*, p.receipt, nullif(a.due_reference, 'credit') as paid_for,
+             case when p.id is null then m.id::text
+                  else concat_ws(':', p.id, m.reverses_id is not null, m.at) end as line
+      from moves m
+      left join allocations a on a.id = case m.of when 'allocation' then m.part::bigint end
+      left join payments p on p.id = a.payment_id
+    ), changes as (
+      -- A line a payment, whatever it paid.
+      select max(id) as id, min(kind) as kind, max(at) as at,
+             sum(change_cents)::bigint as change_cents,
+             coalesce(max(receipt), max(part) filter (where of = 'invoice'), max(key)) as reference,
+             array_remove(array_agg(paid_for order by id), null) as paid_for
+      from parts group by line
     ), before as (
       select coalesce(sum(change_cents), 0)::bigint as before_cents from changes
       where ${from ? sql`at < ${from}` : sql`false`}
-    ), lines as materialized (
-      -- 'invoice:INV-20260203-0001:issued', 'allocation:12', 'allocation:12:reversed'. No regular
-      -- expressions: for thousands of lines they take longer than all the rest.
-      select *, split_part(key, ':', 1) as of, split_part(key, ':', 2) as part from changes
-      where ${from ? sql`at >= ${from}` : sql`true`}
+    ), lines as (
+      select * from changes where ${from ? sql`at >= ${from}` : sql`true`}
       order by at, id limit ${most_lines + 1}
     )
-    select l.id, l.at, l.kind, before_cents, coalesce(l.change_cents, 0)::bigint as change_cents,
-           case l.of when 'invoice' then l.part else coalesce(p.receipt, l.key) end as reference
-    from before
-    left join lines l on true
-    left join allocations a on a.id = case l.of when 'allocation' then l.part::bigint end
-    left join payments p on p.id = a.payment_id
+    select l.id, l.at, l.kind, l.reference, l.paid_for, before_cents,
+           coalesce(l.change_cents, 0)::bigint as change_cents
+    from before left join lines l on true
     order by l.at, l.id
   `.execute(db);
   if (rows.length > most_lines) throw new Refusal('too_long');
   const opening_cents = rows[0]?.before_cents ?? 0n;
   let after_cents = opening_cents;
   let invoiced_cents = 0n;
-  const lines = rows.flatMap(({ id, at, kind, reference, change_cents }): StatementLine[] => {
+  const lines = rows.flatMap((row): StatementLine[] => {
+    const { id, at, kind, reference, change_cents, paid_for } = row;
     if (id === null || !at || kind === undefined || reference === undefined) return [];
     after_cents += change_cents;
     if (kind.startsWith('invoice_issued')) invoiced_cents += change_cents;
-    return [{ at, kind, reference, change_cents, after_cents }];
+    return [{ at, kind, reference, paid_for: paid_for ?? [], change_cents, after_cents }];
   });
   const paid_cents = opening_cents + invoiced_cents - after_cents;
   return { opening_cents, invoiced_cents, paid_cents, closing_cents: after_cents, lines };
+}
+
+/** "NLJ7RT61SV INV-20260203-0001 +1": a payment's receipt and what it has paid. */
+export function withPaid(reference: string, [first, ...others]: readonly string[]): string {
+  const more = others.length === 0 ? '' : ` +${others.length}`;
+  return first === undefined ? reference : `${reference} ${first}${more}`;
 }

@@ -6,7 +6,7 @@ import { decimalFromCents, moneyWords } from '../base/money.ts';
 import { localPhone } from '../base/phone.ts';
 import type { Language } from '../flow/action.ts';
 import type { Paper } from '../outbox/notify.ts';
-import { customerStatement } from './customer-statement.ts';
+import { customerStatement, withPaid } from './customer-statement.ts';
 import { drawPaper, type Drawing } from './draw-paper.ts';
 import { paperWords } from './paper-words.ts';
 
@@ -114,7 +114,7 @@ async function statementPaper(
     ],
     rows: found.lines.map((it) => [
       day(eatDate(it.at)),
-      it.reference,
+      withPaid(it.reference, it.paid_for),
       money(it.change_cents),
       money(it.after_cents),
     ]),

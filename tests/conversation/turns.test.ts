@@ -373,7 +373,7 @@ test('an admin reads what a customer owes, by number or phone; a customer reads 
   expect(await house.writes(wanjiru, 'balance cust-001')).toEqual([standing]);
   expect(await house.writes(wanjiru, 'salio 0700 000 004')).toEqual([standing]);
   expect(await house.writes(wanjiru, 'balance CUST-002')).toEqual([
-    'We know no such customer. Write the number, such as CUST-001, or the phone.',
+    'We found nobody by that. Write a name, a phone, CUST-001 or an invoice number.',
   ]);
   await house.writes(wanjiru, 'who');
   // Nobody is asked for ever.

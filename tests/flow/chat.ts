@@ -100,7 +100,13 @@ export const answers: Readonly<Record<string, unknown>> = {
     })),
     lines: '03/02/2026 +5,000.00 INV-20260203-0001\n04/02/2026 -500.00 NLJ7RT61SV',
   },
+  'reports.customer_movements': { refusal: 'none' },
   'reports.send_statement': {},
+  'customers.who': {
+    count: 1,
+    customers: [{ number: 'CUST-001', name: 'Kamau' }],
+    only: 'CUST-001',
+  },
   'invoices.standing': { owed: '6500.00', credit: '0.00', invoices: invoices(9) },
   'invoices.customer_standing': {
     number: 'CUST-001',
@@ -128,9 +134,14 @@ export const answers: Readonly<Record<string, unknown>> = {
   'payments.unmatched': { count: 2, payments: [unmatched('7'), unmatched('8')] },
   'payments.unmatched_one': {
     ...unmatched('7'),
-    likely: [{ ref: 'INV-20260203-0001', left: '1500.00' }],
+    likely: [{ ref: 'INV-20260203-0001', name: 'Kamau', of: 'CUST-001', left: '1500.00' }],
   },
-  'payments.name_due': { ref: 'CUST-001', left: '6500.00' },
+  'payments.name_due': {
+    count: 1,
+    found: [{ ref: 'CUST-001', name: 'Kamau', of: 'CUST-001', left: '6500.00' }],
+    only: 'CUST-001',
+  },
+  'payments.named_due': { ref: 'CUST-001', name: 'Kamau', of: 'CUST-001', left: '6500.00' },
   'payments.assign': { paid: 'INV-20260203-0001', left: '0.00' },
   'payments.keep_credit': { paid: '', left: '0.00' },
   'payments.split': { paid: 'INV-20260203-0001', left: '600.00' },

@@ -40,7 +40,7 @@ test('an admin sees the day, a stranger is welcomed, on each channel in its own 
     },
   });
   expect(admin.say('habari')).toBe(
-    'Leo KES 12,500. Yanakusubiri: 2\nUngependa kufanya nini?\n1 Malipo ya leo\n2 Malipo ya karibuni\n3 Malipo yasiyotambulika\n4 Invoice mpya\n5 Invoice zilizo wazi\n6 Angalia salio\n7 Lipa\n8 Ongea na mhudumu\n9 Lugha / Language',
+    'Leo KES 12,500. Yanakusubiri: 2\nUngependa kufanya nini?\n1 Malipo ya leo\n2 Malipo ya karibuni\n3 Malipo yasiyotambulika\n4 Invoice mpya\n5 Invoice zilizo wazi\n6 Angalia salio\n7 Taarifa ya akaunti\n8 Lipa\n9 Ongea na mhudumu\n10 Lugha / Language',
   );
   const stranger = {
     roles: [],
@@ -222,13 +222,34 @@ test('every visit of an action has a key of its own, and a repeated turn the sam
   expect(keys()).toEqual(keys());
 });
 
-test('a start word begins its flow while a choice waits, and is an answer where text is asked for', () => {
+test('a start word begins its flow while a question waits, but where any words will do', () => {
   const chat = new Chat(own);
   chat.say('refund');
   expect(chat.say('Idhinisha')).toBe('Enter the code.');
   const typing = new Chat(own);
   for (const said of ['refund', '1', '2']) typing.say(said);
   expect(typing.say('approve')).toMatch(/^How much\?/);
+  expect(typing.say('approve')).toBe('Enter the code.');
+});
+
+test('what was half done when another flow began is asked again when that one is over', () => {
+  const chat = new Chat(own);
+  for (const said of ['refund', '1', '1']) chat.say(said);
+  expect(chat.say('approve')).toBe('Enter the code.');
+  expect(chat.say('refund')).toMatch(/^Which order\?/);
+  chat.say('approve');
+  expect(chat.say('123456')).toMatch(
+    /^Approved.*\nYou were here\. For the menu reply MENU\.\nHow much\? Up to KES 500$/s,
+  );
+  // Back from the first question of what was begun beside it is to it, and it is answered as ever.
+  chat.say('approve');
+  expect(chat.say('back')).toMatch(/^How much\?/);
+  for (const said of ['100', 'yes']) chat.say(said);
+  expect(chat.ran.at(-1)).toMatchObject({ action: 'orders.refund', input: { amount: '100.00' } });
+  // On USSD there is no room for both.
+  const dialled = new Chat(own, { channel: 'ussd' });
+  for (const said of ['refund', '1', '1', 'approve']) dialled.say(said);
+  expect(dialled.say('123456')).not.toMatch(/How much/);
 });
 
 test('a flow that is not open for somebody says so, wherever they ask', () => {
@@ -350,7 +371,7 @@ test('ways on stand behind a list, choose nothing of it, and may stand alone', (
     },
   });
   expect(admin.say('unmatched')).toMatch(/Whose is it\?\n1 Other\n2 Split\n3 Refund\n4 Later$/);
-  expect(admin.say('other')).toMatch(/^Which one\?/);
+  expect(admin.say('other')).toMatch(/^What does it pay\?/);
   expect(admin.kept).not.toContain('"whose":"other"');
   expect(admin.say('rudi')).toMatch(/1 Other/);
   expect(admin.say('5')).toMatch(/^Sorry, we did not understand/);

@@ -90,7 +90,7 @@ const wrong: [string, Record<string, string>, string[]][] = [
     'a type that does not exist',
     steps(`  q: { ask: { en: A?, sw: B? }, type: photo }\n${done}`),
     [
-      'flows/x.yaml:3:33 this must be one of text, money, number, date, phone, pin, code, image, location, document',
+      'flows/x.yaml:3:33 this must be one of text, name, money, number, date, phone, pin, code, image, location, document',
     ],
   ],
   [

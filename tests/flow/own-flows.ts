@@ -18,6 +18,7 @@ steps:
     ask: { en: Say it in a few words., sw: Eleza kwa ufupi. }
     type: text
     max: 20
+    free: true
     optional: true
   amount:
     ask: { en: "How much? Up to {order.total|money}", sw: "Kiasi gani? Hadi {order.total|money}" }

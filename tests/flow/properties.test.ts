@@ -73,6 +73,22 @@ const invoice = fc.record({
   what: name,
 });
 const invoices = fc.array(invoice, { maxLength: 20 });
+const payable = fc.record({ ref, name, of: name, left: amount });
+const movements = {
+  owed: amount,
+  ahead: amount,
+  last: fc.array(
+    fc.record({
+      id: name,
+      at: fc.constant('2026-02-03T11:30:00Z'),
+      ref: name,
+      amount,
+      after: amount,
+    }),
+    { maxLength: 5 },
+  ),
+  lines: fc.string({ maxLength: 300 }),
+};
 const answers = fc.record({
   'reports.home': fc.record({
     role: fc.constantFrom('admin', 'customer', 'other', 'none'),
@@ -89,21 +105,18 @@ const answers = fc.record({
     unmatched: number,
     unmatched_total: amount,
   }),
-  'reports.movements': fc.record({
-    owed: amount,
-    ahead: amount,
-    last: fc.array(
-      fc.record({
-        id: name,
-        at: fc.constant('2026-02-03T11:30:00Z'),
-        ref: name,
-        amount,
-        after: amount,
-      }),
-      { maxLength: 5 },
-    ),
-    lines: fc.string({ maxLength: 300 }),
-  }),
+  'reports.movements': fc.oneof(
+    fc.constantFrom({ refusal: 'none' }, { refusal: 'no_customer' }),
+    fc.record(movements),
+  ),
+  'reports.customer_movements': fc.oneof(
+    fc.constant({ refusal: 'none' }),
+    fc.record({ ...movements, name, number: name }),
+  ),
+  'customers.who': fc.oneof(
+    fc.constantFrom({ refusal: 'none' }, { refusal: 'not_allowed' }),
+    fc.record({ count: fc.nat(3), customers, only: maybe(name) }),
+  ),
   'invoices.standing': fc.oneof(
     fc.constant({ refusal: 'no_customer' }),
     fc.record({
@@ -142,16 +155,17 @@ const answers = fc.record({
   'payments.unmatched_one': fc.oneof(
     fc.constant({ refusal: 'over' }),
     fc
-      .tuple(waiting, fc.array(fc.record({ ref, left: amount }), { maxLength: 3 }))
+      .tuple(waiting, fc.array(payable, { maxLength: 3 }))
       .map(([it, likely]) => ({ ...it, likely })),
   ),
   'payments.name_due': fc.oneof(
     fc.constant({ refusal: 'no_such_due' }),
-    fc.record({ ref, left: amount }),
+    fc.record({ count: fc.nat(3), found: fc.array(payable, { maxLength: 10 }), only: maybe(ref) }),
   ),
+  'payments.named_due': fc.oneof(fc.constant({ refusal: 'no_such_due' }), payable),
   'payments.assign': decided('over', 'no_such_due', 'too_much'),
   'payments.keep_credit': decided('over', 'no_such_due', 'too_much'),
-  'payments.split': decided('not_understood', 'over', 'no_such_due', 'too_much'),
+  'payments.split': decided('not_understood', 'several', 'over', 'no_such_due', 'too_much'),
   'payments.mark_refund': fc.constantFrom({ refusal: 'over' }, {}),
   'payments.by_receipt': fc.oneof(
     fc.constantFrom({ refusal: 'unknown' }, { refusal: 'reversed' }),

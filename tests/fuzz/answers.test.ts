@@ -18,7 +18,7 @@ function asked(type: AskType, min?: string, max?: string) {
     ...{ name: 'q', follows: undefined, next: undefined, on: undefined, when: undefined },
     ask: { en: ['?'], sw: ['?'] },
     answers: { of: 'typed', type, min: limit(min), max: limit(max) },
-    ...{ tries: 3, tries_over: '$tries_over', error: undefined, optional: false },
+    ...{ tries: 3, tries_over: '$tries_over', error: undefined, optional: false, free: false },
   };
   const flow: Flow = {
     ...{ name: 'f', content: '', hash: 'h', start_words: { en: [], sw: [] }, title: undefined },

@@ -72,8 +72,8 @@ async function newWorld() {
   runs += 1;
   const n = runs;
   const { register, issue } = trading(house);
-  const a = await register('A');
-  const b = await register('B');
+  const a = await register('Amina');
+  const b = await register('Brian');
   const names: Record<string, string> = {
     ...{ nobody: 'JOHN SHOP', '': '', A: a.number, B: b.number },
     A1: (await issue(a.id, 1_000)).number,

@@ -92,7 +92,7 @@ test('the admins are asked, with what is likely, and the first answer settles it
   expect(first).toBe(
     '⚠️ *Payment not matched* UM1\nKES 1,500.00 from 254799999999 KAMAU\n' +
       'Account typed: JOHN SHOP\nReceipt: NLJ7RT61SV\nWhose is it?\n' +
-      '1 INV-20260210-0002 KES 1,500\n2 INV-20260301-0003 KES 1,500\n' +
+      '1 INV-20260210-0002 Kamau KES 1,500\n2 INV-20260301-0003 Mary KES 1,500\n' +
       '3 Other\n4 Split\n5 Refund\n6 Later',
   );
   expect([second === first, more]).toEqual([true, []]);
@@ -119,7 +119,7 @@ test('another one is named, or kept as credit, or split, or marked for refund', 
   await house.writes(wanjiru, 'UM1 3');
   expect(await says(wanjiru, 'UM1 nobody')).toMatch(/^We know no such invoice/);
   expect(await says(wanjiru, 'UM1 cust1')).toBe(
-    'KES 1,500 for CUST-001? Left to pay there: KES 6,500.\n1 Yes, pay it\n2 Keep as credit\n3 Another one',
+    'KES 1,500 for Kamau, CUST-001? Left to pay there: KES 6,500.\n1 Yes, pay it\n2 Keep as credit\n3 Another one',
   );
   await house.writes(wanjiru, 'UM1 2');
   expect(await paymentsOf(house.db)).toEqual(['1500.00 person credit=1500.00']);
@@ -153,7 +153,7 @@ test('a wrong invoice is charged, and the payment moves to the right one with a 
   await house.writes(wanjiru, 'move nlj7rt61sv');
   expect(await says(wanjiru, 'INV 20260210 2')).toMatch(/^Why\?/);
   expect(await says(wanjiru, 'typed the wrong number')).toBe(
-    'Move KES 1,500 from INV-20260301-0003 to INV-20260210-0002? Left to pay there: KES 1,500.\n1 Yes\n2 No',
+    'Move KES 1,500 from INV-20260301-0003 to Kamau, INV-20260210-0002? Left to pay there: KES 1,500.\n1 Yes\n2 No',
   );
   expect(await says(wanjiru, '1')).toMatch(/^Done\. NLJ7RT61SV now pays/);
   expect(await left()).toEqual([500_000n, 0n, 150_000n]);
@@ -284,12 +284,12 @@ test('what is written after the first answer is for the same question, without i
   await pay(nobodys);
   await pay({ ...nobodys, TransID: 'NLJ7RT61S2', TransAmount: '700.00' });
   await says(wanjiru, 'balance CUST-001');
-  expect(await says(wanjiru, 'UM1 other')).toMatch(/^Which one\?/);
-  expect(await says(wanjiru, 'CUST-002')).toMatch(/^KES 1,500 for CUST-002\?/);
+  expect(await says(wanjiru, 'UM1 other')).toMatch(/^What does it pay\?/);
+  expect(await says(wanjiru, 'CUST-002')).toMatch(/^KES 1,500 for Mary, CUST-002\?/);
   // The menu is beside it, and then a number is the menu's.
   expect(await says(wanjiru, 'menu')).toMatch(/^Today/);
   expect(await says(wanjiru, '1')).toMatch(/^(Today: |No payment has come in today)/);
-  expect(await says(wanjiru, 'UM1')).toMatch(/^KES 1,500 for CUST-002\?/);
+  expect(await says(wanjiru, 'UM1')).toMatch(/^KES 1,500 for Mary, CUST-002\?/);
   expect(await says(wanjiru, '1')).toMatch(/^KES 1,500\.00 now pays CUST-002/);
   expect(await paymentsOf(house.db)).toEqual([
     '1500.00 person INV-20260301-0003=1500.00',
