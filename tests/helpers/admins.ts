@@ -51,13 +51,13 @@ export async function withThirdAdmin(house: House): Promise<bigint> {
   });
 }
 
-/** Asks what waits to be asked, as the worker would; who was asked what, "254…: RQ1". */
+/** Asks what waits to be asked, as the worker would; which admins were asked to approve what, "254…: RQ1". */
 export async function asked(house: House): Promise<string[]> {
   await askQuestions(house.db, house.conversations, () => true);
   const { rows } = await sql<{ asked: string }>`
     select a.value || ': ' || q.ref as asked
     from questions q join addresses a on a.person_id = q.person_id and a.kind = 'msisdn'
-    where q.asked_at is not null and q.ended_at is null order by 1
+    where q.ref like 'RQ%' and q.asked_at is not null and q.ended_at is null order by 1
   `.execute(house.db);
   return rows.map((row) => row.asked);
 }
