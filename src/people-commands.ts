@@ -23,7 +23,7 @@ type WithDatabase = (
 
 const by = { by: { type: 'string' } } as const;
 
-/** Who works here, from a terminal: what needs two admins is asked for here, and approved in chat. */
+/** Who works here, from a terminal: what needs two admins is asked here, and approved in chat. */
 export const peopleCommands = (withDatabase: WithDatabase): Command[] => [
   {
     name: 'people list',

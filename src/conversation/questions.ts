@@ -71,7 +71,8 @@ export async function questionMeant(
   const text = it.text.trim();
   const [, typed, rest] = /^([a-z]{2}\d{1,9})(?:[\s:,.-]+(.*))?$/is.exec(text) ?? [];
   const { rows } = await sql<Omit<Meant, 'rest'> & { named: boolean }>`
-    select q.ref, q.ended_at is not null as over, q.awaits_secret as secret, q.ref = ${typed?.toUpperCase() ?? ''} as named
+    select q.ref, q.ended_at is not null as over, q.awaits_secret as secret,
+      q.ref = ${typed?.toUpperCase() ?? ''} as named
     from questions q
     where q.person_id = ${actor.id} and q.asked_at is not null and (
       q.ref = ${typed?.toUpperCase() ?? ''}

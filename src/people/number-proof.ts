@@ -29,8 +29,8 @@ function askedIn(belongings: Belongings, typed: string): string | undefined {
 
 /**
  * Sends a code by SMS to the old number, where it is that of somebody whose number may change so:
- * of those who work here another admin changes it. Throws Refusal not_understood, unproven (who asks
- * has no number of their own yet), own_account (theirs is in use), yours, or too_many.
+ * of those who work here another admin changes it. Throws Refusal not_understood, unproven (who
+ * asks has no number of their own yet), own_account (theirs is in use), yours, or too_many.
  */
 export async function sendOldCode(
   tx: Tx,
@@ -101,8 +101,8 @@ export type NumberProof = 'changed' | 'wrong' | 'over' | 'own_account';
 
 /**
  * Compares a code with the one that was sent to the old number, and makes the number of whoever
- * writes theirs when it is right. A wrong one is counted, which a refusal would undo; the fifth ends
- * it, as ten minutes do.
+ * writes theirs when it is right. A wrong one is counted, which a refusal would undo; the fifth
+ * ends it, as ten minutes do.
  */
 export async function proveOldNumber(
   tx: Tx,

@@ -32,7 +32,7 @@ export interface Offered {
 
 /**
  * Offers a person codes of a new generation; those they have stay good until the first of the new
- * ones is confirmed. Throws Refusal 'has_codes' where they have some and no `fresh` ones are wanted.
+ * ones is confirmed. Throws Refusal 'has_codes' where they have some and want no `fresh` ones.
  */
 export async function offerCodes(
   tx: Tx,

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { inTransaction, type Tx } from '../../src/base/db.ts';
 import { Refusal } from '../../src/base/errors.ts';
+import { takeSms } from '../../src/conversation/sms.ts';
 import { keepConfiguredAdmins } from '../../src/people/configured.ts';
 import { approveRequest, refuseRequest } from '../../src/people/decide.ts';
 import { confirmCodes, offerCodes, spendCode } from '../../src/people/one-time-codes.ts';
@@ -88,8 +89,12 @@ test('a cashier is added by two admins: one asks, another approves with a code, 
   expect((await house.writes(wanjiru, '1'))[0]).toMatch(/^The other admins are asked/);
   expect(await asked(house)).toEqual([`${otieno}: RQ1`]);
 
+  const logged: string[] = [];
+  const write = process.stdout.write.bind(process.stdout);
+  process.stdout.write = (chunk: string | Uint8Array) => logged.push(String(chunk)) > 0;
   const wrong = await wrongCode(house, otieno);
   expect((await house.writes(otieno, '1'))[0]).toMatch(/^Enter the 6-digit code from your Auth/);
+  expect(await texted(`RQ1 ${wrong}`)).toMatch(/^This cannot be done by SMS/);
   expect((await house.writes(otieno, wrong))[0]).toMatch(/^That code is not right\. Tries left: 4/);
   const code = await codeOf(house, otieno);
   expect((await house.writes(otieno, `RQ1 ${code}`)).at(-1)).toMatch(/^Approved: RQ1\./);
@@ -104,10 +109,31 @@ test('a cashier is added by two admins: one asks, another approves with a code, 
   expect(await transaction(async (tx) => spendCode(tx, keyed, await otienoId(), code))).toEqual({
     result: 'used',
   });
-  const all = await everything();
+  expect(await texted(`RQ1 ${code}`)).toMatch(/^RQ1 is settled already/);
+  process.stdout.write = write;
+  const figures = await (await fetch(`${house.url}/metrics`)).text();
+  const all = [await everything(), figures, ...logged].join('\n');
   for (const secret of [wrong, code]) expect(all).not.toContain(secret);
   expect(all).toContain('[cut]');
 });
+
+let texts = 0;
+
+/** Otieno sends an SMS; what he hears. */
+async function texted(text: string): Promise<string> {
+  const id = `ATXid_${(texts += 1)}`;
+  const form = { id, from: `+${otieno}`, to: '20880', text };
+  await house.hook('sms/inbound', new URLSearchParams(form).toString(), {
+    'content-type': 'application/x-www-form-urlencoded',
+  });
+  await takeSms(house.db, house.conversations, () => true);
+  const { words } = await house.db
+    .selectFrom('outbox')
+    .select('words')
+    .where('key', '=', `turn:sms:${id}`)
+    .executeTakeFirstOrThrow();
+  return words ?? '';
+}
 
 const otienoId = () => personOf(house, otieno);
 
@@ -167,6 +193,7 @@ async function pressed(
 }
 
 test('of two who decide at once one wins, and the other hears that it is decided', async () => {
+  await withThirdAdmin(house);
   const first = await ask('cashier', '254712000001');
   expect(await asked(house)).toEqual([`${otieno}: RQ${first}`, `${halima}: RQ${first}`]);
   const both = await Promise.all([approve(first, otieno), approve(first, halima)]);
@@ -200,6 +227,7 @@ test('of two who decide at once one wins, and the other hears that it is decided
 });
 
 test('a role that is taken is gone from the next message on, in the middle of a conversation too', async () => {
+  await withThirdAdmin(house);
   await house.writes(halima, 'invoice CUST-001 1500 shoes');
   const id = await ask('admin', halima, 'revoke');
   expect(await approve(id, otieno)).toBe('right');
