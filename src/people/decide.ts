@@ -18,8 +18,8 @@ import { tellAdmins } from './tell-admins.ts';
 /**
  * Approves a request with a one-time code, and does what it asks for in the same commit. Who asked
  * and whom it is about never decide, and the code is looked at last, so a refusal costs none.
- * Throws Refusal: not_allowed (no admin any more), decided, own_request, about_you, or what is in the way
- * now: has_role, no_role, by_configuration, last_admin, own_account, over.
+ * Throws Refusal: not_allowed (no admin any more), decided, own_request, about_you, or what is in
+ * the way now: has_role, no_role, by_configuration, last_admin, own_account, over.
  */
 export async function approveRequest(
   tx: Tx,
