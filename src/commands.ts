@@ -20,6 +20,7 @@ import { importCommands } from './import-commands.ts';
 import { type Finding, verify } from './ledger/verify.ts';
 import { truthCheck } from './mpesa-truth.ts';
 import { sharedTokens } from './daraja-tokens.ts';
+import { peopleCommands } from './people-commands.ts';
 import { recoveryCommands } from './recovery-commands.ts';
 import { registerShortcodes } from './register-shortcodes.ts';
 import { checks, running_checks, trades } from './registry.ts';
@@ -181,6 +182,7 @@ export const commands: readonly Command[] = [
   },
   ...recoveryCommands(withDatabase),
   ...tokenCommands(withDatabase),
+  ...peopleCommands(withDatabase),
 ];
 
 function ownUrl({ HOST = '127.0.0.1', PORT = '3000' }: NodeJS.ProcessEnv): string {

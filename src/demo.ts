@@ -3,6 +3,7 @@ import type { Tx } from './base/db.ts';
 import { addCustomer } from './customers/add.ts';
 import { issueInvoice } from './invoices/issue.ts';
 import { type Enrolment, enrol } from './people/enrol.ts';
+import { startCodes } from './people/one-time-codes.ts';
 
 // The demo's small business: its people and rows, trade by trade. Its numbers are fixed, others
 // rely on them.
@@ -65,6 +66,9 @@ export function demoConfig(hook_secret: string): Omit<Config, 'environment'> {
 /** Writes the demo's people and rows, once: what is there at the next start is left as it is. */
 export async function seedDemo(tx: Tx): Promise<void> {
   const ids = await enrol(tx, people);
+  // The playground shows an admin's codes, where an app would.
+  const admins = ids.filter((_, index) => people[index]?.roles.includes('admin'));
+  await startCodes(tx, admins);
   const there = await tx.selectFrom('customers').select('id').limit(1).executeTakeFirst();
   if (there) return;
   const number = 'CUST-001';

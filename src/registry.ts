@@ -1,6 +1,7 @@
 import type { Check } from './base/check.ts';
 import { conversationChecks } from './conversation/checks.ts';
 import { customerActions } from './customers/actions.ts';
+import { customerBelongings, handOverCustomers } from './customers/belongings.ts';
 import { creditDues } from './customers/dues.ts';
 import type { Actions } from './flow/action.ts';
 import { invoiceActions } from './invoices/actions.ts';
@@ -15,8 +16,12 @@ import { outboxChecks } from './outbox/checks.ts';
 import { paymentActions } from './payments/actions.ts';
 import { alertChecks, paymentChecks } from './payments/checks.ts';
 import type { Dues } from './payments/due.ts';
+import { handOverPrompts } from './payments/hand-over-prompts.ts';
 import type { Trade } from './trades.ts';
 import { peopleActions } from './people/actions.ts';
+import type { Belongings } from './people/belongings.ts';
+import { requestActions } from './people/request-actions.ts';
+import { staffActions } from './people/staff-actions.ts';
 import { reportActions } from './reports/actions.ts';
 import { paperActions } from './reports/paper-actions.ts';
 import { statementActions } from './reports/statement.ts';
@@ -29,6 +34,15 @@ export const dues: readonly Dues[] = [invoiceDues, creditDues];
 /** The trades by the names of their folders, as the configuration calls them. */
 export const trades: readonly Trade[] = [{ name: 'invoices', dues: invoiceDues }];
 
+/** What hangs on persons, where two are found to be one. */
+export const belongings: Belongings = {
+  ...customerBelongings,
+  handOver: async (tx, both) => {
+    await handOverCustomers(tx, both);
+    await handOverPrompts(tx, both);
+  },
+};
+
 /** What flows can do. */
 export const actions: Actions = {
   ...customerActions(dues),
@@ -37,6 +51,8 @@ export const actions: Actions = {
   ...ownerActions,
   ...paymentActions(dues),
   ...peopleActions,
+  ...staffActions(belongings),
+  ...requestActions(belongings),
   ...reportActions,
   ...statementActions,
   ...paperActions,

@@ -22,7 +22,7 @@ import { sharedTokens } from './daraja-tokens.ts';
 import type { StkShortcode } from './daraja/stk.ts';
 import { openChart } from './ledger/accounts.ts';
 import { accountsAtMpesa, moneyAccount } from './ledger/chart.ts';
-import { enrol } from './people/enrol.ts';
+import { keepConfiguredAdmins } from './people/configured.ts';
 import { paperOf } from './reports/papers.ts';
 import { registerShortcodes } from './register-shortcodes.ts';
 import { actions, dues, trades } from './registry.ts';
@@ -87,10 +87,7 @@ async function start(settings: Settings, roles: readonly ServerRole[], run: Run)
   await inTransaction(db, async (tx) => {
     await openChart(tx, [...money_accounts.values()].flatMap(accountsAtMpesa));
     if (demo) await seedDemo(tx);
-    await enrol(
-      tx,
-      settings.admin_numbers.map((msisdn) => ({ msisdn, roles: ['admin'] })),
-    );
+    await keepConfiguredAdmins(tx, settings.admin_numbers);
   });
 
   const flows = await loadFlows(flows_folder, actions);
@@ -223,7 +220,7 @@ async function startWeb(
   const app = buildServer({ settings, database, house, stopping });
   let own_url = '';
   if (settings.environment === 'demo') {
-    const playground = playgroundRoutes({ db: database.db });
+    const playground = playgroundRoutes({ db: database.db, keyed: house.keyed });
     app.route('/', playground.routes);
     if (!settings.hosts) {
       const simulator = await openSimulator({

@@ -73,12 +73,44 @@ export interface Schema {
     changed_at: At;
   };
   linked_keys: { type: string; id: string; value: Buffer };
-  roles: { person_id: bigint; role: Role; granted_at: At };
+  roles: {
+    person_id: bigint;
+    role: Role;
+    granted_at: At;
+    by_configuration: Generated<boolean>;
+  };
+  one_time_codes: {
+    person_id: bigint;
+    offered: Generated<number>;
+    generation: number | null;
+    confirmed_at: Date | null;
+    last_step: Generated<bigint>;
+    wrong: Generated<number>;
+    locked_until: Date | null;
+  };
+  people_requests: {
+    id: GeneratedAlways<bigint>;
+    kind: PeopleRequestKind;
+    person_id: bigint;
+    role: StaffRole | null;
+    msisdn: string | null;
+    old_msisdn: string | null;
+    name: string | null;
+    other_id: bigint | null;
+    asked_by: bigint;
+    asked_at: At;
+    expires_at: At;
+    state: Generated<'waiting' | 'approved' | 'refused' | 'expired'>;
+    decided_by: bigint | null;
+    decided_at: Date | null;
+    reason: string | null;
+  };
   link_proofs: {
     id: GeneratedAlways<bigint>;
     person_id: bigint;
-    msisdn: string;
-    way: 'sms' | 'dial';
+    msisdn: string | null;
+    way: 'sms' | 'dial' | 'change';
+    asked: string | null;
     tries: Generated<number>;
     created_at: At;
     expires_at: Date;
@@ -132,6 +164,7 @@ export interface Schema {
     choices: JSONColumnType<Record<string, unknown>> | null;
     question: string | null;
     paper: JSONColumnType<Record<string, unknown>> | null;
+    to_msisdn: string | null;
   };
   customers: {
     id: GeneratedAlways<bigint>;
@@ -373,6 +406,8 @@ export interface Schema {
     person_id: bigint;
     flow: string;
     strict: Generated<boolean>;
+    awaits_secret: Generated<boolean>;
+    takes_digits: Generated<boolean>;
     talked_at: Date | null;
     body: Json | null;
     due_at: At;
@@ -419,6 +454,12 @@ export type Role =
   | 'borrower'
   | 'customer'
   | 'bettor';
+
+/** The roles of those who work here: given and taken by two admins. */
+export type StaffRole = 'admin' | 'officer' | 'cashier';
+
+/** What two admins do: a role given or taken, two persons made one, a number changed. */
+export type PeopleRequestKind = 'grant' | 'revoke' | 'merge' | 'number';
 
 /** How a payment found what it pays for; see payments/match.ts. */
 export type MatchRule =

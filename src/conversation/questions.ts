@@ -46,8 +46,17 @@ async function askOne(tx: Tx, house: House): Promise<boolean> {
   return true;
 }
 
+/** A question's reference, where digits stand behind it: "RQ7 1". */
+export const reference_before = /^\s*[a-z]{2}\d{1,9}[\s:,.-]+(?=\d)/i;
+
 /** The question that is answered, and what is left to say to it. */
-export type Meant = { ref: string; rest: string | undefined; over: boolean };
+export type Meant = {
+  ref: string;
+  rest: string | undefined;
+  over: boolean;
+  /** Whether it asks for a secret now. */
+  secret: boolean;
+};
 
 /**
  * Which question a message is for: the one that it quotes or taps, the one whose reference it
@@ -61,8 +70,9 @@ export async function questionMeant(
 ): Promise<Meant | undefined> {
   const text = it.text.trim();
   const [, typed, rest] = /^([a-z]{2}\d{1,9})(?:[\s:,.-]+(.*))?$/is.exec(text) ?? [];
-  const { rows } = await sql<{ ref: string; over: boolean; named: boolean }>`
-    select q.ref, q.ended_at is not null as over, q.ref = ${typed?.toUpperCase() ?? ''} as named
+  const { rows } = await sql<Omit<Meant, 'rest'> & { named: boolean }>`
+    select q.ref, q.ended_at is not null as over, q.awaits_secret as secret,
+      q.ref = ${typed?.toUpperCase() ?? ''} as named
     from questions q
     where q.person_id = ${actor.id} and q.asked_at is not null and (
       q.ref = ${typed?.toUpperCase() ?? ''}
@@ -80,7 +90,8 @@ export async function questionMeant(
   `.execute(tx);
   const [found] = rows;
   if (!found) return undefined;
-  return { ref: found.ref, over: found.over, rest: found.named ? (rest ?? '') : undefined };
+  const { named, ...question } = found;
+  return { ...question, rest: named ? (rest ?? '') : undefined };
 }
 
 /** Notes which question somebody is talking about now; undefined when it is none. */

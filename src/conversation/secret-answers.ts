@@ -6,10 +6,11 @@ import { sha256 } from '../base/secrets.ts';
 import { isPinLike } from '../flow/step.ts';
 import { tells_of_person } from './handoff.ts';
 import type { House } from './house.ts';
+import { reference_before } from './questions.ts';
 import { answerAll, type Message, type Source, sources, takeTurns } from './whatsapp.ts';
 
-// What could be a PIN or a code, were it asked for.
-const like_a_secret = /^\s*\d[\d\s]{2,14}\s*$/;
+// What could be a PIN or a code, were it asked for; a question's reference may stand before it.
+const like_a_secret = /^\s*(?:[a-z]{2}\d{1,9}[\s:,.-]+)?\d[\d\s]{2,14}\s*$/i;
 const longest_wait_ms = 2_000;
 
 /** What came on WhatsApp, as it is to be kept. */
@@ -39,7 +40,10 @@ export async function takeSecretAnswers(
   const among_others = suspect.length > 0 && messages.length > 1;
   if (awaited.size === 0 && !among_others) {
     const unasked = messages.filter(
-      (m) => isPinLike(m.text ?? '') && !typing.has(m.from) && !answering.has(m.answers ?? ''),
+      (m) =>
+        isPinLike((m.text ?? '').replace(reference_before, '')) &&
+        !typing.has(m.from) &&
+        !answering.has(m.answers ?? ''),
     );
     return unasked.length === 0 ? body : withZeros(body, new Set(unasked.map((m) => m.id)));
   }
@@ -85,9 +89,13 @@ async function lookAhead(db: Db, messages: Message[]): Promise<Record<Ahead, Set
   const { rows } = await sql<Record<Ahead, string[]>>`
     with waiting as (
       select a.value, s.awaits_secret, s.takes_digits
-      from addresses a join sessions s on s.person_id = a.person_id
-      where s.channel = 'whatsapp' and a.kind = 'whatsapp'
-        and a.value = any(${messages.map((m) => m.from)}::text[])
+      from addresses a, lateral (
+        select awaits_secret, takes_digits from sessions
+        where person_id = a.person_id and channel = 'whatsapp'
+        union all
+        select awaits_secret, takes_digits from questions
+        where person_id = a.person_id and asked_at is not null and ended_at is null) s
+      where a.kind = 'whatsapp' and a.value = any(${messages.map((m) => m.from)}::text[])
     )
     select array(select key from turns where key = any(${keys}::text[])) as answered,
            array(select value from waiting where awaits_secret) as awaited,
@@ -128,11 +136,13 @@ function withoutTexts(body: string, ids: ReadonlySet<string>): string {
   });
 }
 
-/** The body with zeros for the digits of these messages' texts. */
+/** The body with zeros for the digits of these messages' texts, but for a reference before them. */
 function withZeros(body: string, ids: ReadonlySet<string>): string {
   return JSON.stringify(JSON.parse(body), function cut(this: unknown, key: string, value: unknown) {
     const id = typeof this === 'object' && this !== null && 'id' in this ? String(this.id) : '';
     if (!ids.has(id) || key !== 'text') return value;
-    return JSON.parse(JSON.stringify(value).replace(/\d/g, '0')) as unknown;
+    const zeros = (found: string) => (found.length > 1 ? found : '0');
+    const hidden = JSON.stringify(value).replace(/[a-z]{2}\d{1,9}(?=[\s:,.-]+\d)|\d/gi, zeros);
+    return JSON.parse(hidden) as unknown;
   });
 }

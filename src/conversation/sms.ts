@@ -6,9 +6,15 @@ import { InboundSms, OptOut, readForm } from '../channels/sms/payloads.ts';
 import { drainInbox, type Kept } from '../inbox/take.ts';
 import { notify } from '../outbox/notify.ts';
 import { lockPersonAt, setReminders } from '../people/find.ts';
-import { noteTalk, questionMeant, questionOver } from './questions.ts';
-import { claimTurn, takeTurn } from './turn.ts';
-import type { House } from './house.ts';
+import {
+  type Meant,
+  noteTalk,
+  questionMeant,
+  questionOver,
+  reference_before,
+} from './questions.ts';
+import { claimTurn, type Heard, type Said, takeTurn } from './turn.ts';
+import { type House, wordsFor } from './house.ts';
 
 /** Answers the SMS that wait in the inbox, a person's in the order they came. */
 export async function takeSms(db: Db, house: House, more: () => boolean): Promise<number> {
@@ -25,18 +31,30 @@ async function answer(tx: Tx, house: House, row: Kept): Promise<void> {
   if (!(await claimTurn(tx, { key, actor, inbox_id: row.id }))) return;
   const heard = { actor, channel: 'sms', input: sms.text, key } as const;
   const meant = await questionMeant(tx, actor, { channel: 'sms', text: sms.text, answers: null });
-  const said = meant?.over
-    ? questionOver(house, actor, 'sms', meant.ref)
-    : await takeTurn(tx, house, {
-        ...heard,
-        ...(meant && { question: meant.ref, input: meant.rest ?? sms.text }),
-      });
+  const said = await answerTo(tx, house, heard, meant);
   await noteTalk(tx, actor, said.question);
   if (said.silent) return;
   const about = said.question === undefined ? {} : { question: said.question };
-  await notify(tx, [
-    { key: `turn:${key}`, person_id: actor.id, words: said.words, channel: 'sms', ...about },
-  ]);
+  // To the number that it came from, of however many they have.
+  const to = { person_id: actor.id, channel: 'sms', to_msisdn: sms.from } as const;
+  await notify(tx, [{ key: `turn:${key}`, words: said.words, ...to, ...about }]);
+}
+
+async function answerTo(
+  tx: Tx,
+  house: House,
+  heard: Heard,
+  meant: Meant | undefined,
+): Promise<Said> {
+  if (!meant) return takeTurn(tx, house, heard);
+  const { actor } = heard;
+  if (meant.over) return questionOver(house, actor, 'sms', meant.ref);
+  // A text message stays on the phone, and is no place for a secret: the question stays open.
+  if (meant.secret) {
+    const words = wordsFor(house, 'not_by_sms', actor.language, 'sms');
+    return { words, over: false, question: meant.ref };
+  }
+  return takeTurn(tx, house, { ...heard, question: meant.ref, input: meant.rest ?? heard.input });
 }
 
 const longest_wait_ms = 2_000;
@@ -45,7 +63,9 @@ const longest_wait_ms = 2_000;
 export async function withoutUnaskedDigits(db: Db, house: House, body: string): Promise<string> {
   const form = readForm(body);
   const { from, text } = InboundSms.parse(form);
-  if (!isPinLike(text)) return body;
+  const [reference = ''] = reference_before.exec(text) ?? [];
+  const digits = text.slice(reference.length);
+  if (!isPinLike(digits)) return body;
   // What was written just before may be what leads to a question for digits.
   const until = clock.now().getTime() + longest_wait_ms;
   await takeSms(db, house, () => clock.now().getTime() < until);
@@ -57,7 +77,7 @@ export async function withoutUnaskedDigits(db: Db, house: House, body: string): 
     where a.kind = 'msisdn' and a.value = ${from} and s.channel = 'sms' and s.takes_digits
   `.execute(db);
   if (rows.length > 0) return body;
-  return new URLSearchParams({ ...form, text: text.replace(/\d/g, '0') }).toString();
+  return new URLSearchParams({ ...form, text: reference + digits.replace(/\d/g, '0') }).toString();
 }
 
 /** Who told Africa's Talking that they want no SMS of ours has said STOP. */

@@ -286,7 +286,10 @@ async function saveSession(
     return sendAhead(
       tx,
       sql`${noted}
-        update questions set body = ${body} where person_id = ${actor.id} and ref = ${question}`,
+        update questions set body = ${body},
+          awaits_secret = ${session !== undefined && awaitsSecret(flows, session)},
+          takes_digits = ${session !== undefined && takesDigits(flows, session)}
+        where person_id = ${actor.id} and ref = ${question}`,
     );
   }
   if (!session) {

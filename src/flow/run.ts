@@ -124,6 +124,8 @@ export function run(
         return called(place, here, step.flow);
       case 'ask':
         if (isEmptyList(place, here, step)) return close(place, here, 'nothing_here');
+        // Where Karani's question went by SMS, it may be answered there up to this.
+        if (place.ctx.channel === 'sms' && isSecret(step)) return close(place, here, 'not_by_sms');
         here.page = undefined;
         return ask(place, here, step);
       case 'do': {

@@ -24,6 +24,8 @@ export type Message = {
   optional?: boolean;
   /** By this channel and no other; otherwise by whichever reaches the person. */
   channel?: 'whatsapp' | 'sms';
+  /** By SMS to this number, where they have several, or have it no more. */
+  to_msisdn?: string;
   /** The trade that it is of, or the kind of due: it may be kept off a channel. */
   trade?: string;
   /** The reference of the question that it asks. */
@@ -40,14 +42,15 @@ export type Message = {
 /**
  * Queues messages in this commit; they are sent after it. The key says what is told and to whom,
  * and a message under the same key is queued once. Money in `values` is a decimal string of
- * shillings.
+ * shillings. Who was found to be somebody else is told as that one.
  */
 export async function notify(tx: Tx, messages: Message[]): Promise<void> {
   if (messages.length === 0) return;
   await sql`
     insert into outbox
-      (key, person_id, template, values, words, channel, choices, question, trade, paper)
-    select m.key, m.person_id, m.template, m.values, m.words, m.channel, m.choices, m.question, m.trade, m.paper
+      (key, person_id, template, values, words, channel, choices, question, trade, paper, to_msisdn)
+    select m.key, coalesce((select merged_into from people p where p.id = m.person_id), m.person_id),
+      m.template, m.values, m.words, m.channel, m.choices, m.question, m.trade, m.paper, m.to_msisdn
     from unnest(
       ${messages.map((m) => m.key)}::text[],
       ${messages.map((m) => m.person_id)}::bigint[],
@@ -59,9 +62,11 @@ export async function notify(tx: Tx, messages: Message[]): Promise<void> {
       ${messages.map((m) => m.question ?? null)}::text[],
       ${messages.map((m) => m.optional === true)}::boolean[],
       ${messages.map((m) => m.trade ?? null)}::text[],
-      ${messages.map((m) => (m.paper ? JSON.stringify(m.paper) : null))}::jsonb[]
+      ${messages.map((m) => (m.paper ? JSON.stringify(m.paper) : null))}::jsonb[],
+      ${messages.map((m) => m.to_msisdn ?? null)}::text[]
     ) with ordinality as m(
-      key, person_id, template, values, words, channel, choices, question, optional, trade, paper, n)
+      key, person_id, template, values, words, channel, choices, question, optional, trade, paper,
+      to_msisdn, n)
     where not (m.optional and exists (
       select from people p where p.id = m.person_id and p.stopped_at is not null))
     order by m.n

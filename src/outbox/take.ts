@@ -122,8 +122,9 @@ export async function leaseMessages(
     select l.id, l.person_id, p.name, p.language, l.channel, l.template, l.values, l.words, l.question,
            l.choices, l.trade, l.paper, l.attempts, l.whatsapp,
            coalesce(l.heard_at > now() - ${window}::interval, false) as warm,
-           (select a.value from addresses a where a.person_id = p.id and a.kind = 'msisdn'
-            order by a.id limit 1) as msisdn
+           coalesce(l.to_msisdn, (
+             select a.value from addresses a where a.person_id = p.id and a.kind = 'msisdn'
+             order by a.id limit 1)) as msisdn
     from leased l join people p on p.id = l.person_id
     order by l.person_id
   `.execute(db);

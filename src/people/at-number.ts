@@ -6,13 +6,13 @@ import type { Tx } from '../base/db.ts';
  * is known; that it is theirs is not proven by it.
  */
 export async function personAtNumber(tx: Tx, msisdn: string): Promise<bigint> {
-  const there = await personOf(tx, msisdn);
+  const there = await knownAtNumber(tx, msisdn);
   if (there !== undefined) return there;
   // As whoever is first heard of on a channel is written down: one after the other.
   await sql`select pg_advisory_xact_lock(hashtextextended(${`address:msisdn:${msisdn}`}, 0))`.execute(
     tx,
   );
-  const meanwhile = await personOf(tx, msisdn);
+  const meanwhile = await knownAtNumber(tx, msisdn);
   if (meanwhile !== undefined) return meanwhile;
   const { rows } = await sql<{ person_id: bigint }>`
     with somebody as (insert into people default values returning id)
@@ -24,7 +24,8 @@ export async function personAtNumber(tx: Tx, msisdn: string): Promise<bigint> {
   return row.person_id;
 }
 
-async function personOf(tx: Tx, msisdn: string): Promise<bigint | undefined> {
+/** The person who has this number; undefined when nobody has it yet. */
+export async function knownAtNumber(tx: Tx, msisdn: string): Promise<bigint | undefined> {
   const { rows } = await sql<{ person_id: bigint }>`
     select coalesce(p.merged_into, p.id) as person_id
     from addresses a join people p on p.id = a.person_id

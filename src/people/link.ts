@@ -20,7 +20,7 @@ const good_for = '10 minutes';
 const most_an_hour = 3;
 const most_a_day = 6;
 const shortest_pause = '60 seconds';
-const most_tries = 5;
+export const most_tries = 5;
 
 /** The six digits of a proof: made from its id, and so kept nowhere. */
 export function codeOf(keyed: Keyed, proof_id: string): string {
@@ -46,22 +46,34 @@ export async function awaitDial(tx: Tx, actor: Actor, msisdn: string): Promise<v
   await newProof(tx, actor, { msisdn, way: 'dial' });
 }
 
-async function newProof(
+/**
+ * Writes down what is to be proven, and ends what the same person was proving. Throws Refusal
+ * `too_many` as `sendCode` does, and `confirmed` where a stranger was to become somebody. What is
+ * counted is the number; where somebody says what their old number was, what they said.
+ */
+export async function newProof(
   tx: Tx,
   actor: Actor,
-  { msisdn, way }: { msisdn: string; way: 'sms' | 'dial' },
+  it:
+    | { msisdn: string; way: 'sms' | 'dial' }
+    | { msisdn: string | null; way: 'change'; asked: string },
 ): Promise<bigint> {
-  if (!(await isStranger(tx, actor.id))) throw new Refusal('confirmed');
-  await sql`select pg_advisory_xact_lock(hashtextextended(${`link:${msisdn}`}, 0))`.execute(tx);
+  const { msisdn, way } = it;
+  const asked = way === 'change' ? it.asked : null;
+  if (way !== 'change' && !(await isStranger(tx, actor.id))) throw new Refusal('confirmed');
+  const counted = `link:${asked ?? msisdn}`;
+  await sql`select pg_advisory_xact_lock(hashtextextended(${counted}, 0))`.execute(tx);
   const { rows } = await sql<{ id: bigint }>`
     with ended as (
       update link_proofs set ended_at = now() where person_id = ${actor.id} and ended_at is null
     )
-    insert into link_proofs (person_id, msisdn, way, expires_at)
-    select ${actor.id}, ${msisdn}, ${way}, now() + ${good_for}::interval
+    insert into link_proofs (person_id, msisdn, way, asked, expires_at)
+    select ${actor.id}, ${msisdn}, ${way}, ${asked}, now() + ${good_for}::interval
     where not exists (
       select from link_proofs p
-      where (p.msisdn = ${msisdn} or p.person_id = ${actor.id})
+      where (case when ${asked}::text is null then p.msisdn = ${msisdn}::text and p.asked is null
+                  else p.asked = ${asked}::text end
+             or p.person_id = ${actor.id} and (p.asked is null) = (${asked}::text is null))
         and p.created_at > now() - interval '1 day'
       having count(*) >= ${most_a_day} or max(p.created_at) > now() - ${shortest_pause}::interval
         or count(*) filter (where p.created_at > now() - interval '1 hour') >= ${most_an_hour})

@@ -8,6 +8,7 @@ import { invoices } from './guards/invoices.ts';
 import { linked } from './guards/linked.ts';
 import { messages } from './guards/messages.ts';
 import { payments } from './guards/payments.ts';
+import { people } from './guards/people.ts';
 import { prompts } from './guards/prompts.ts';
 import { proofs } from './guards/proofs.ts';
 import { recovery } from './guards/recovery.ts';
@@ -30,4 +31,5 @@ export const guards: readonly Guard[] = [
   ...proofs,
   ...messages,
   ...turns,
+  ...people,
 ];

@@ -2,6 +2,8 @@ import { sql } from 'kysely';
 import type { Db } from '../../base/db.ts';
 import { decimalFromCents } from '../../base/money.ts';
 import type { Role } from '../../base/schema.ts';
+import type { Keyed } from '../../people/link.ts';
+import { codeNow } from '../../people/one-time-codes.ts';
 
 /** Somebody whose phone the playground can hold. */
 export interface PlaygroundPerson {
@@ -49,4 +51,16 @@ export async function listPeople(db: Db): Promise<PlaygroundPerson[]> {
       left: decimalFromCents(BigInt(left_cents)),
     })),
   }));
+}
+
+/** What the Authenticator app on this phone would show now; null for who has no codes. */
+export async function codeOfPhone(
+  db: Db,
+  keyed: Keyed,
+  phone: string,
+): Promise<{ code: string; good_for_s: number } | null> {
+  const { rows } = await sql<{ person_id: bigint }>`
+    select person_id from addresses where value = ${phone} order by kind limit 1
+  `.execute(db);
+  return (rows[0] && (await codeNow(db, keyed, rows[0].person_id))) ?? null;
 }

@@ -3,8 +3,9 @@ import { extname } from 'node:path';
 import { Hono } from 'hono';
 import type { Db } from '../../base/db.ts';
 import { sha256 } from '../../base/secrets.ts';
+import type { Keyed } from '../../people/link.ts';
 import { openFeed } from './events.ts';
-import { listPeople } from './people.ts';
+import { codeOfPhone, listPeople } from './people.ts';
 
 const folder = new URL('./static/', import.meta.url);
 
@@ -33,7 +34,10 @@ interface StaticFile {
  * The demo's playground: the page, its files, who there is, and what happens. `close` ends the open
  * streams, which a stopping server would wait for.
  */
-export function playgroundRoutes({ db }: { db: Db }): { routes: Hono; close: () => void } {
+export function playgroundRoutes({ db, keyed }: { db: Db; keyed: Keyed }): {
+  routes: Hono;
+  close: () => void;
+} {
   const files = readStatic();
   const feed = openFeed(db);
   const routes = new Hono();
@@ -62,6 +66,10 @@ export function playgroundRoutes({ db }: { db: Db }): { routes: Hono; close: () 
   routes.get('/playground/people', async (c) => {
     c.header('cache-control', 'no-store');
     return c.json(await listPeople(db));
+  });
+  routes.get('/playground/code', async (c) => {
+    c.header('cache-control', 'no-store');
+    return c.json(await codeOfPhone(db, keyed, c.req.query('phone') ?? ''));
   });
   routes.get('/playground/events', () => feed.listen());
 

@@ -1,6 +1,7 @@
 // @ts-check
 import { get } from './api.js';
 import { openChat } from './chat.js';
+import { openCodes } from './codes.js';
 import { byId, el } from './dom.js';
 import { openGuide } from './guide.js';
 import { openLive } from './live.js';
@@ -37,6 +38,7 @@ const ussd = openUssd({
     if (/KES\s?\d/.test(text)) guide.balanceShown();
   },
 });
+const codes = { mine: openCodes('mine'), owner: openCodes('owner') };
 let balance_asked = false;
 const texts = openChat('texts', {
   by: 'sms',
@@ -146,6 +148,11 @@ function describe(person, is_new) {
 }
 
 /** @param {Person} person */
+function worksHere({ roles }) {
+  return ['admin', 'officer', 'cashier'].some((role) => roles.includes(role));
+}
+
+/** @param {Person} person */
 function become(person) {
   me = person;
   const name = person.name ?? localPhone(person.phone);
@@ -156,6 +163,7 @@ function become(person) {
   ussd.show(person.phone);
   mine.show(person.phone);
   texts.show(person.phone);
+  codes.mine.show(person.phone, worksHere(person));
   drawAsked();
 }
 
@@ -194,6 +202,7 @@ function showOwner(admin) {
     );
   }
   owner.show(admin.phone);
+  codes.owner.show(admin.phone, true);
 }
 
 // Phones that M-Pesa asks for a PIN: one's own where the prompt is not on the screen, and others'.

@@ -1,0 +1,219 @@
+import { createInterface } from 'node:readline/promises';
+import { sql } from 'kysely';
+import { renderUnicodeCompact } from 'uqr';
+import type { Command } from './commands.ts';
+import { type Db, inTransaction, type Tx } from './base/db.ts';
+import { Refusal, SetupError } from './base/errors.ts';
+import { localPhone, msisdnFrom } from './base/phone.ts';
+import type { StaffRole } from './base/schema.ts';
+import { keyedHash } from './base/secrets.ts';
+import { shownLine } from './base/text.ts';
+import type { ExitCode } from './exit.ts';
+import { knownAtNumber, personAtNumber } from './people/at-number.ts';
+import { confirmCodes, offerCodes } from './people/one-time-codes.ts';
+import { askMerge, type Asked, askRole, nameOf, requestRef } from './people/requests.ts';
+import { namedPerson } from './people/staff-actions.ts';
+import { belongings } from './registry.ts';
+import type { Settings } from './settings.ts';
+
+type Values = Record<string, unknown>;
+type WithDatabase = (
+  work: (db: Db, settings: Settings) => Promise<ExitCode | void>,
+) => Promise<ExitCode | void>;
+
+const by = { by: { type: 'string' } } as const;
+
+/** Who works here, from a terminal: what needs two admins is asked here, and approved in chat. */
+export const peopleCommands = (withDatabase: WithDatabase): Command[] => [
+  {
+    name: 'people list',
+    summary: 'Who works here, who has one-time codes, and what waits for an admin.',
+    options: { json: { type: 'boolean' } },
+    run: (values) => withDatabase((db) => list(db, values['json'] === true)),
+  },
+  {
+    name: 'people code',
+    summary: 'Makes one-time codes for an admin: a QR for their app. --new: others than they have.',
+    positionals: ['PHONE'],
+    options: { new: { type: 'boolean' } },
+    run: (values, [phone = '']) =>
+      withDatabase((db, settings) => makeCodes(db, settings, phone, values['new'] === true)),
+  },
+  {
+    name: 'people add',
+    summary: 'Asks the other admins to add an admin, officer or cashier. --by PHONE: who asks.',
+    positionals: ['ROLE', 'PHONE'],
+    options: { ...by, name: { type: 'string' } },
+    run: (values, [role = '', phone = '']) =>
+      asking(withDatabase, values, (tx, asker) => {
+        const given = typeof values['name'] === 'string' ? shownLine(values['name'], 60) : '';
+        const named = given === '' ? {} : { name: given };
+        return forRole(tx, { kind: 'grant', by: asker, role, phone, ...named });
+      }),
+  },
+  {
+    name: 'people remove',
+    summary: 'Asks the other admins to take a role away. --by PHONE: who asks.',
+    positionals: ['ROLE', 'PHONE'],
+    options: by,
+    run: (values, [role = '', phone = '']) =>
+      asking(withDatabase, values, (tx, asker) =>
+        forRole(tx, { kind: 'revoke', by: asker, role, phone }),
+      ),
+  },
+  {
+    name: 'people merge',
+    summary: 'Asks the other admins to make two persons one. --by PHONE: who asks.',
+    positionals: ['KEEP', 'OTHER'],
+    options: by,
+    run: (values, [keep = '', other = '']) =>
+      asking(withDatabase, values, async (tx, asker) =>
+        askMerge(tx, {
+          by: asker,
+          keep: await namedPerson(tx, belongings, keep),
+          other: await namedPerson(tx, belongings, other),
+        }),
+      ),
+  },
+];
+
+async function asking(
+  withDatabase: WithDatabase,
+  values: Values,
+  ask: (tx: Tx, by: bigint) => Promise<Asked>,
+): Promise<ExitCode | void> {
+  return withDatabase((db) =>
+    saying(async () => {
+      const msisdn = numberFrom('--by', typeof values['by'] === 'string' ? values['by'] : '');
+      const { ref, asked } = await inTransaction(db, async (tx) => {
+        const asker = await knownAtNumber(tx, msisdn);
+        if (asker === undefined) throw new Refusal('not_allowed');
+        return ask(tx, asker);
+      });
+      print(`${ref}: waits for another admin; asked in chat: ${asked}.`);
+    }),
+  );
+}
+
+const roles: readonly StaffRole[] = ['admin', 'officer', 'cashier'];
+
+async function forRole(
+  tx: Tx,
+  it: { kind: 'grant' | 'revoke'; by: bigint; role: string; phone: string; name?: string },
+): Promise<Asked> {
+  const role = roles.find((name) => name === it.role);
+  if (!role) throw new SetupError(`There is no role "${it.role}". There are: ${roles.join(', ')}.`);
+  const msisdn = numberFrom('PHONE', it.phone);
+  const person_id =
+    it.kind === 'grant' ? await personAtNumber(tx, msisdn) : await knownAtNumber(tx, msisdn);
+  if (person_id === undefined) throw new Refusal('no_role');
+  return askRole(tx, { ...it, role, person_id, msisdn });
+}
+
+async function makeCodes(
+  db: Db,
+  { secret, business }: Settings,
+  phone: string,
+  fresh: boolean,
+): Promise<ExitCode | void> {
+  const msisdn = numberFrom('PHONE', phone);
+  const keyed = (purpose: string, text: string) => keyedHash(secret, purpose, text);
+  return saying(async () => {
+    const offered = await inTransaction(db, async (tx) => {
+      const person_id = await knownAtNumber(tx, msisdn);
+      if (person_id === undefined) throw new Refusal('unknown');
+      const label = localPhone(msisdn);
+      return offerCodes(tx, keyed, { person_id, label, shop: business.name, fresh });
+    });
+    print(`\n${renderUnicodeCompact(offered.address)}\n${offered.address}\n`);
+    print('Scan it with an Authenticator app. It is shown this once, and kept nowhere.');
+    const code = (await readLine('The code that the app shows: ')).replace(/\s/g, '');
+    if (await inTransaction(db, (tx) => confirmCodes(tx, keyed, offered, code))) {
+      print(`Codes of ${localPhone(msisdn)} are good from now on.`);
+      return 0;
+    }
+    process.stderr.write('That code is not right. Nothing was changed; begin again.\n');
+    return 1;
+  });
+}
+
+async function readLine(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    process.stdout.write(question);
+    for await (const line of lines) return line;
+    return '';
+  } finally {
+    lines.close();
+  }
+}
+
+async function list(db: Db, as_json: boolean): Promise<void> {
+  const { rows } = await sql<{ id: bigint; roles: string[]; codes: boolean; configured: boolean }>`
+    select r.person_id as id, array_agg(r.role order by r.role) as roles,
+      bool_or(r.by_configuration) as configured,
+      exists (select from one_time_codes c
+              where c.person_id = r.person_id and c.generation is not null) as codes
+    from roles r where r.role in ('admin', 'officer', 'cashier')
+    group by r.person_id order by r.person_id
+  `.execute(db);
+  const staff = [];
+  for (const { id, ...row } of rows) staff.push({ ...(await nameOf(db, id)), ...row });
+  const { rows: waiting } = await sql<{ id: bigint; kind: string; asked_by: bigint }>`
+    select id, kind, asked_by from people_requests
+    where state = 'waiting' and expires_at > now() order by id
+  `.execute(db);
+  const requests = [];
+  for (const { id, kind, asked_by } of waiting) {
+    requests.push({ ref: requestRef(id), kind, asked_by: (await nameOf(db, asked_by)).who });
+  }
+  if (as_json) return print(JSON.stringify({ staff, requests }));
+  for (const it of staff) {
+    const also = [
+      ...(it.configured ? ['by configuration'] : []),
+      ...(it.codes ? ['has codes'] : []),
+    ];
+    print([localPhone(it.phone), it.who, it.roles.join(', '), ...also].join('  '));
+  }
+  for (const it of requests) print(`${it.ref}  ${it.kind}, asked by ${it.asked_by}: waits`);
+}
+
+/** What to do, for what the business says no to. */
+const whys: Readonly<Record<string, string>> = {
+  not_allowed: '--by PHONE is needed: the number of an admin, who asks.',
+  nobody:
+    'No other admin can approve this: add a second number under admin_numbers, restart, ' +
+    'then karani people code with that number.',
+  has_codes: 'They have codes. --new makes others, and ends those once the first is confirmed.',
+  has_role: 'They have that role already.',
+  no_role: 'They do not have that role.',
+  by_configuration:
+    'They are an admin by the configuration, under admin_numbers, and are removed only there.',
+  last_admin: 'There must be an admin: add another one first.',
+  other_open: 'Another request about this waits for an admin: karani people list.',
+  unknown: 'We know nobody by that number.',
+  same: 'They are one person already.',
+};
+
+async function saying(work: () => Promise<ExitCode | void>): Promise<ExitCode | void> {
+  try {
+    return await work();
+  } catch (error) {
+    const words = error instanceof Refusal ? whys[error.code] : undefined;
+    if (words === undefined) throw error;
+    process.stderr.write(`${words}\n`);
+    return 1;
+  }
+}
+
+function numberFrom(name: string, text: string): string {
+  const msisdn = msisdnFrom(text);
+  if (msisdn === undefined) {
+    throw new SetupError(`${name} is a phone number such as 0712345678.`);
+  }
+  return msisdn;
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
