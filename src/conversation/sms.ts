@@ -1,13 +1,15 @@
 import { sql } from 'kysely';
 import { clock } from '../base/clock.ts';
 import type { Db, Tx } from '../base/db.ts';
+import type { Actor } from '../flow/action.ts';
 import { isPinLike } from '../flow/step.ts';
 import { InboundSms, OptOut, readForm } from '../channels/sms/payloads.ts';
 import { drainInbox, type Kept } from '../inbox/take.ts';
 import { notify } from '../outbox/notify.ts';
 import { lockPersonAt, setReminders } from '../people/find.ts';
 import { noteTalk, questionMeant, questionOver } from './questions.ts';
-import { claimTurn, takeTurn } from './turn.ts';
+import { tooOften } from './refusals.ts';
+import { claimTurn, type Said, takeTurn } from './turn.ts';
 import type { House } from './house.ts';
 
 /** Answers the SMS that wait in the inbox, a person's in the order they came. */
@@ -22,21 +24,31 @@ async function answer(tx: Tx, house: House, row: Kept): Promise<void> {
   const sms = InboundSms.parse(readForm(row.body));
   const actor = await lockPersonAt(tx, 'msisdn', sms.from);
   const key = `sms:${sms.id}`;
-  if (!(await claimTurn(tx, { key, actor, inbox_id: row.id }))) return;
   const heard = { actor, channel: 'sms', input: sms.text, key } as const;
-  const meant = await questionMeant(tx, actor, { channel: 'sms', text: sms.text, answers: null });
-  const said = meant?.over
-    ? questionOver(house, actor, 'sms', meant.ref)
-    : await takeTurn(tx, house, {
-        ...heard,
-        ...(meant && { question: meant.ref, input: meant.rest ?? sms.text }),
-      });
-  await noteTalk(tx, actor, said.question);
+  const refusals = await claimTurn(tx, { ...heard, inbox_id: row.id });
+  if (refusals === undefined) return;
+  const said =
+    (await tooOften(tx, house, { ...heard, refusals })) ?? (await turnOf(tx, house, heard));
   if (said.silent) return;
   const about = said.question === undefined ? {} : { question: said.question };
   await notify(tx, [
     { key: `turn:${key}`, person_id: actor.id, words: said.words, channel: 'sms', ...about },
   ]);
+}
+
+type Written = { actor: Actor; channel: 'sms'; input: string; key: string };
+
+async function turnOf(tx: Tx, house: House, heard: Written): Promise<Said> {
+  const { actor, input: text } = heard;
+  const meant = await questionMeant(tx, actor, { channel: 'sms', text, answers: null });
+  const said = meant?.over
+    ? questionOver(house, actor, 'sms', meant.ref)
+    : await takeTurn(tx, house, {
+        ...heard,
+        ...(meant && { question: meant.ref, input: meant.rest ?? text }),
+      });
+  await noteTalk(tx, actor, said.question);
+  return said;
 }
 
 const longest_wait_ms = 2_000;

@@ -41,9 +41,11 @@ async function takeCallbacks(tx: Tx, settings: ReceiveSettings, rows: Kept[]): P
   const not_paid: NotPaid[] = [];
   const ids: { id: bigint; checkout_id: string }[] = [];
   for (const { row, it } of callbacks) {
-    const prompt =
-      prompts.find((p) => p.token === row.subject) ??
-      prompts.find((p) => p.checkout_id === it.checkout_id);
+    // At an address with a token that is none of ours, the right id proves nothing.
+    const by_token = row.subject !== it.checkout_id;
+    const prompt = prompts.find((p) =>
+      by_token ? p.token === row.subject : p.checkout_id === it.checkout_id,
+    );
     if (!prompt && row.age_s < early_s) early.push(row);
     else if (!prompt) throw new Error(`we have no prompt ${it.checkout_id}`);
     else if (prompt.checkout_id !== null && prompt.checkout_id !== it.checkout_id) {
