@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Db, Tx } from '../base/db.ts';
+import { Hopeless } from '../base/errors.ts';
 import type { StkCallback } from '../daraja/payloads.ts';
 import { drainInbox, type Kept } from '../inbox/take.ts';
 import { failPrompts, type NotPaid } from './end-prompts.ts';
@@ -46,10 +47,11 @@ async function takeCallbacks(tx: Tx, settings: ReceiveSettings, rows: Kept[]): P
     const prompt = prompts.find((p) =>
       by_token ? p.token === row.subject : p.checkout_id === it.checkout_id,
     );
-    if (!prompt && row.age_s < early_s) early.push(row);
-    else if (!prompt) throw new Error(`we have no prompt ${it.checkout_id}`);
+    // A token is written down before anybody is told of it.
+    if (!prompt && !by_token && row.age_s < early_s) early.push(row);
+    else if (!prompt) throw new Hopeless(`we have no prompt ${it.checkout_id}`);
     else if (prompt.checkout_id !== null && prompt.checkout_id !== it.checkout_id) {
-      throw new Error(`${it.checkout_id} came to the address of ${prompt.checkout_id}`);
+      throw new Hopeless(`${it.checkout_id} came to the address of ${prompt.checkout_id}`);
     } else {
       ids.push({ id: prompt.id, checkout_id: it.checkout_id });
       if ('paid' in it) hearings.push(hearingOf(row, prompt, it.paid));

@@ -259,14 +259,7 @@ test('a callback without its token is found by its id; one of nobody is kept, an
     .replace(/ws_CO_\w+/, 'ws_CO_forged')
     .replace(/"Value":"\w{10}"/, '"Value":"FORGED0001"');
   expect((await house.hook('stk/guessed-token-0123456789', forged)).status).toBe(200);
-  for (let tries = 0; tries < 9; tries += 1) {
-    await house.db
-      .updateTable('inbox')
-      .set({ due_at: new Date(0), received_at: new Date(Date.now() - 120_000) })
-      .where('state', '=', 'new')
-      .execute();
-    await house.drain();
-  }
+  await house.drain();
   expect(await paymentsOf(house.db)).toHaveLength(1);
   expect(
     await house.db
