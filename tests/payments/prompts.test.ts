@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import { isStk, openPromptHouse } from '../helpers/prompts.ts';
+import { confirmation } from '../helpers/confirmation.ts';
 import { paymentsOf } from '../helpers/house.ts';
 import { trading } from '../helpers/invoices.ts';
 
@@ -155,6 +156,25 @@ test('money that comes after we gave up still counts, and is good news', async (
   expect(await house.prompt()).toMatchObject({ id, state: 'paid' });
   expect((await house.told()).map((row) => row.template)).toEqual([
     'prompt_no_answer',
+    'payment_full',
+    'payment_full',
+    'paid_late',
+  ]);
+});
+
+test('who cancels and pays by hand with the same account raises no doubt', async () => {
+  await ask();
+  await house.deliver(...(await house.answer(kamau, 'cancel')));
+  const { reference } = await house.prompt();
+  const by_hand = confirmation({ BillRefNumber: reference, TransAmount: '5000.00' });
+  await house.hook('c2b/confirmation', by_hand);
+  await house.drain();
+  expect((await house.prompt()).state).toBe('paid');
+  await house.later();
+  // M-Pesa says rightly that the prompt was cancelled.
+  await house.look();
+  expect((await house.told()).map((row) => row.template)).toEqual([
+    'prompt_cancelled',
     'payment_full',
     'payment_full',
     'paid_late',
