@@ -23,6 +23,14 @@ export const attacks: Guard[] = [
     name: 'a role that is taken away ends what it had opened, wherever that stands',
   },
   {
+    guard: 'a dial does not show again what a role had opened',
+    file: 'src/flow/step.ts',
+    remove: "if (!isStillOpen(standing)) return noMore(standing, '', session_id);",
+    put: '',
+    test: 'tests/flow/taps.test.ts',
+    name: 'a role that is gone ends what it had opened, by a tap, a word and a dial',
+  },
+  {
     guard: 'an answer is for one’s own question',
     file: 'src/conversation/questions.ts',
     remove: 'where q.person_id = ${actor.id} and q.asked_at is not null and (',
