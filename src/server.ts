@@ -101,13 +101,16 @@ function callerAt(door: string): keyof Settings['hooks'] | undefined {
   return callers.get(door.replace(/^ussd-\w+$/, 'ussd'));
 }
 
+const wrongSecret = tally('callbacks came with a wrong secret');
+
 // A wrong secret is answered like any address that is not there.
 function guarded(settings: Settings): MiddlewareHandler {
   return async (c, next) => {
     const [, , secret = '', door = ''] = c.req.path.split('/');
     const caller = callerAt(door);
-    if (!caller || !isOneOf(settings.hooks[caller], secret)) return c.notFound();
-    await next();
+    if (caller && isOneOf(settings.hooks[caller], secret)) return next();
+    if (caller) wrongSecret();
+    return c.notFound();
   };
 }
 

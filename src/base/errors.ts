@@ -47,3 +47,11 @@ export function messageOf(thrown: unknown): string {
     return messageOf(thrown.errors[0]);
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
+
+/** What no trying again can mend: whoever tries gives it up at once. */
+export class Hopeless extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'Hopeless';
+  }
+}

@@ -358,6 +358,12 @@ export interface Schema {
     location: string | null;
     created_at: At;
   };
+  rates: {
+    who: string;
+    left_milli: number;
+    refusals: Generated<number>;
+    at: At;
+  };
   daraja_tokens: {
     app: string;
     token: Buffer | null;

@@ -6,6 +6,7 @@ import type { Actor, Channel } from '../flow/action.ts';
 import { notify } from '../outbox/notify.ts';
 import { lockPerson } from '../people/find.ts';
 import { type House, wordsFor } from './house.ts';
+import { noteRefused } from './refusals.ts';
 import { type Said, takeTurn } from './turn.ts';
 
 /** Questions that Karani asks of itself, and which of them an answer is meant for. */
@@ -89,9 +90,23 @@ export async function questionMeant(
     order by named desc limit 1
   `.execute(tx);
   const [found] = rows;
-  if (!found) return undefined;
+  if (!found) {
+    if (typed !== undefined) await noteOthers(tx, actor, it.channel, typed.toUpperCase());
+    return undefined;
+  }
   const { named, ...question } = found;
   return { ...question, rest: named ? (rest ?? '') : undefined };
+}
+
+// To who has none of that reference it is like any word; that it is somebody's is noted.
+async function noteOthers(tx: Tx, actor: Actor, channel: Channel, ref: string): Promise<void> {
+  const { rows } = await sql<{ flow: string }>`
+    select flow from questions where ref = ${ref} limit 1
+  `.execute(tx);
+  const [others] = rows;
+  if (!others) return;
+  const { flow } = others;
+  await noteRefused(tx, { actor, channel, flow, step: '-', what: 'not_allowed' });
 }
 
 /** Notes which question somebody is talking about now; undefined when it is none. */

@@ -13,6 +13,7 @@ import {
   questionOver,
   reference_before,
 } from './questions.ts';
+import { tooOften } from './refusals.ts';
 import { claimTurn, type Heard, type Said, takeTurn } from './turn.ts';
 import { type House, wordsFor } from './house.ts';
 
@@ -28,16 +29,24 @@ async function answer(tx: Tx, house: House, row: Kept): Promise<void> {
   const sms = InboundSms.parse(readForm(row.body));
   const actor = await lockPersonAt(tx, 'msisdn', sms.from);
   const key = `sms:${sms.id}`;
-  if (!(await claimTurn(tx, { key, actor, inbox_id: row.id }))) return;
   const heard = { actor, channel: 'sms', input: sms.text, key } as const;
-  const meant = await questionMeant(tx, actor, { channel: 'sms', text: sms.text, answers: null });
-  const said = await answerTo(tx, house, heard, meant);
-  await noteTalk(tx, actor, said.question);
+  const refusals = await claimTurn(tx, { ...heard, inbox_id: row.id });
+  if (refusals === undefined) return;
+  const said =
+    (await tooOften(tx, house, { ...heard, refusals })) ?? (await turnOf(tx, house, heard));
   if (said.silent) return;
   const about = said.question === undefined ? {} : { question: said.question };
   // To the number that it came from, of however many they have.
   const to = { person_id: actor.id, channel: 'sms', to_msisdn: sms.from } as const;
   await notify(tx, [{ key: `turn:${key}`, words: said.words, ...to, ...about }]);
+}
+
+async function turnOf(tx: Tx, house: House, heard: Heard & { input: string }): Promise<Said> {
+  const { actor, input: text } = heard;
+  const meant = await questionMeant(tx, actor, { channel: 'sms', text, answers: null });
+  const said = await answerTo(tx, house, heard, meant);
+  await noteTalk(tx, actor, said.question);
+  return said;
 }
 
 async function answerTo(

@@ -28,6 +28,7 @@ import { personById, setReminders } from '../people/find.ts';
 import { learnContents } from './contents.ts';
 import type { House } from './house.ts';
 import { handOver, passOn } from './handoff.ts';
+import { countingTurn, logRefused } from './refusals.ts';
 
 export interface Heard {
   actor: Actor;
@@ -75,27 +76,35 @@ export interface HeardAt {
 }
 
 /**
- * Writes down that a message is answered in this commit, and where somebody was heard; false when
- * it was answered before.
+ * Writes down that a message is answered in this commit, and where somebody was heard. Returns how
+ * often in a row they wrote too often; undefined when it was answered before.
  */
 export async function claimTurn(
   tx: Tx,
-  it: { key: string; actor: Actor; inbox_id: bigint; heard?: HeardAt | undefined },
-): Promise<boolean> {
+  it: {
+    key: string;
+    actor: Actor;
+    channel: Channel;
+    inbox_id: bigint;
+    heard?: HeardAt | undefined;
+  },
+): Promise<number | undefined> {
   const { from = null, linked } = it.heard ?? {};
-  const { rows } = await sql`
+  const { rows } = await sql<{ refusals: number }>`
     with claimed as (
       insert into turns (key, person_id, inbox_id) values (${it.key}, ${it.actor.id}, ${it.inbox_id})
-      on conflict do nothing returning 1
+      on conflict do nothing returning person_id
+    ), counted as (
+      ${countingTurn(it.channel, sql`select person_id from claimed`)}
     ), heard as (
       update addresses set heard_at = now(), heard_by = ${linked ? 'linked' : 'cloud'},
         linked_chat = coalesce(${linked?.chat ?? null}, linked_chat),
         lid = coalesce(lid, ${linked?.lid ?? null})
       where kind = 'whatsapp' and value = ${from} and exists (select from claimed)
     )
-    select from claimed
+    select refusals from counted
   `.execute(tx);
-  return rows.length > 0;
+  return rows[0]?.refusals;
 }
 
 /**
@@ -121,6 +130,8 @@ export async function takeTurn(tx: Tx, house: House, heard: Heard, loaded?: Load
     turn = settle(house.flows, turn.session, outcome, context);
   }
   if (heard.only_looks && doesMore(turn, events)) throw new DoesMore();
+  const not_allowed = events.find(({ what }) => what === 'not_allowed');
+  if (not_allowed) logRefused({ ...heard, ...not_allowed });
   if (turn.next === 'over' && turn.reminders) {
     await setReminders(tx, actor.id, turn.reminders);
   }
@@ -174,7 +185,11 @@ function contextFor(
   const values = { ...house.values, question };
   const on_whatsapp = linked ? 'whatsapp_linked' : 'whatsapp_cloud';
   const kept_off = house.numbers.kept_off[channel === 'whatsapp' ? on_whatsapp : channel];
-  return { actor, channel, now, values, kept_off, tell: (event) => events.push(event) };
+  const tell = (event: StepEvent) => {
+    const what = event.code === 'not_allowed' ? 'not_allowed' : event.what;
+    events.push({ ...event, what });
+  };
+  return { actor, channel, now, values, kept_off, tell };
 }
 
 type Outcome = { value: unknown } | { refusal: string };

@@ -12,6 +12,7 @@ import { notify } from '../outbox/notify.ts';
 import { actor_columns, lockAhead, locked_person, lockPersonAt } from '../people/find.ts';
 import { awaitsChoice, DoesMore, type Loaded, type Said, takeTurn } from './turn.ts';
 import { type House, wordsFor } from './house.ts';
+import { countingTurn, tooOften } from './refusals.ts';
 
 interface GatewaySession {
   turn: number;
@@ -52,7 +53,7 @@ export async function answerUssd(
 ): Promise<Said> {
   const { press, patience } = pressed;
   return inTransaction(db, async (tx) => {
-    const { actor, loaded, asked, before } = await loadDialling(tx, press);
+    const { actor, loaded, asked, before, refusals } = await loadDialling(tx, press);
     if (patience.gone) throw new Busy();
     patience.language = actor.language;
     const now = press.newAnswer(key, before);
@@ -63,7 +64,9 @@ export async function answerUssd(
     const turn = (before?.turn ?? 0) + 1;
     const turn_key = `ussd:${press.session}:${turn}`;
     const heard = { actor, channel: 'ussd' as const, input: text, key: turn_key };
-    let said = await takeTurn(tx, house, { ...heard, dialled: now.kind === 'dialled' }, loaded);
+    let said =
+      (await tooOften(tx, house, { ...heard, refusals })) ??
+      (await takeTurn(tx, house, { ...heard, dialled: now.kind === 'dialled' }, loaded));
     if (now.kind === 'dialled')
       said = await pickAlong(tx, house, heard, { picks: now.picks, said });
     patience.nearly_done = !patience.late;
@@ -144,6 +147,8 @@ interface Dialling {
   loaded: Loaded;
   asked: Asked;
   before: GatewaySession | undefined;
+  /** How often in a row they came too often. */
+  refusals: number;
 }
 
 interface Asked {
@@ -168,9 +173,13 @@ async function dialling(
   { msisdn, session: gateway_id }: KeyPress,
 ): Promise<Dialling | undefined> {
   const { rows } = await sql<
-    Actor & Asked & { now: Date; body: Session | null; before: GatewaySession | null }
+    Actor &
+      Asked & { now: Date; body: Session | null; before: GatewaySession | null; refusals: number }
   >`
-    select ${actor_columns}, now(), s.body, s.awaits_secret, s.takes_digits,
+    with counted as (
+      ${countingTurn('ussd', sql`select ${locked_person}`)}
+    )
+    select ${actor_columns}, now(), (select refusals from counted), s.body, s.awaits_secret, s.takes_digits,
       (select to_jsonb(g) from (
         select turn, text_length, text_hash, reply, over from ussd_sessions
         where gateway_id = ${gateway_id} and person_id = p.id) g) as before
@@ -180,8 +189,9 @@ async function dialling(
   `.execute(tx);
   const [row] = rows;
   if (!row) return undefined;
-  const { now, body, before, awaits_secret, takes_digits, ...actor } = row;
+  const { now, body, before, awaits_secret, takes_digits, refusals, ...actor } = row;
   return {
+    refusals,
     actor,
     loaded: { now, session: body ?? undefined, handed_over: false },
     asked: { awaits_secret, takes_digits },

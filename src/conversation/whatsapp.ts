@@ -17,6 +17,7 @@ import { knownAs, learnIds } from '../people/whatsapp-ids.ts';
 import { answerAsPerson, answeredOnPhone, isHandedOver } from './handoff.ts';
 import { type House, wordsFor } from './house.ts';
 import { noteTalk, questionMeant, questionOver } from './questions.ts';
+import { tooOften } from './refusals.ts';
 import { claimTurn, type Said, takeTurn } from './turn.ts';
 
 /** What somebody wrote to one of our numbers on WhatsApp. */
@@ -80,8 +81,10 @@ export async function answerAll(
     const from = (linked && (await knownAs(tx, linked))) ?? message.from;
     const actor = await lockPersonAt(tx, 'whatsapp', from, message.name);
     const heard = linked?.from_me ? undefined : { from, linked };
-    if (!(await claimTurn(tx, { key, actor, inbox_id, heard }))) continue;
-    const said = await saidTo(tx, house, actor, message);
+    const turn = { key, actor, channel: 'whatsapp', inbox_id, heard } as const;
+    const refusals = await claimTurn(tx, turn);
+    if (refusals === undefined) continue;
+    const said = await saidTo(tx, house, actor, { ...message, refusals });
     if (said.silent) continue;
     const { words, choices, question, person_id = actor.id } = said;
     const told = linked?.stale ? `were_away:${actor.id}:${thisHour()}` : `turn:${key}`;
@@ -95,8 +98,13 @@ const thisHour = () => Math.floor(clock.now().getTime() / 3_600_000);
 
 const silent: Said = { words: '', over: true, silent: true };
 
-async function saidTo(tx: Tx, house: House, actor: Actor, message: Message): Promise<Said> {
-  const { key, linked } = message;
+async function saidTo(
+  tx: Tx,
+  house: House,
+  actor: Actor,
+  message: Message & { refusals: number },
+): Promise<Said> {
+  const { key, linked, refusals } = message;
   // What was typed on the phone hours ago takes over nothing now.
   if (linked?.stale && (linked.from_me || (await isHandedOver(tx, actor)))) return silent;
   if (linked?.from_me) {
@@ -106,6 +114,9 @@ async function saidTo(tx: Tx, house: House, actor: Actor, message: Message): Pro
   if (linked?.stale) {
     return { words: wordsFor(house, 'were_away', actor.language, 'whatsapp'), over: true };
   }
+  const input = message.text ?? '';
+  const refused = await tooOften(tx, house, { actor, channel: 'whatsapp', key, refusals, input });
+  if (refused) return refused;
   return (await asPerson(tx, house, actor, message)) ?? (await turnOf(tx, house, actor, message));
 }
 

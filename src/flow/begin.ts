@@ -1,13 +1,14 @@
 import { assert } from '../base/errors.ts';
 import { type AskStep, type Flow, type Flows, isSecret, normal } from './definition.ts';
 import { end, isAside, run } from './run.ts';
-import { isKeptOff, mayBegin } from './screen.ts';
+import { hasRole, isKeptOff, mayBegin } from './screen.ts';
 import {
   askedAt,
   type Context,
   newSession,
   type Place,
   type Session,
+  tell,
   type Turn,
 } from './session.ts';
 
@@ -26,7 +27,10 @@ export function start(
   const place = { flows, flow, ctx };
   const session = { ...newSession(flow, id, ctx.now), ...more };
   if (isKeptOff(flow, ctx)) return end(place, session, 'not_here');
-  if (!mayBegin(place)) return end(place, session, 'not_allowed');
+  if (!hasRole(place)) {
+    tell(place, flow.first, 'not_allowed');
+    return end(place, session, 'not_allowed');
+  }
   if (ctx.channel === 'sms' && asksSecretsBySms(flow)) return end(place, session, 'not_by_sms');
   return run(place, session, flow.first);
 }

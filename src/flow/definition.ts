@@ -277,6 +277,7 @@ export const engine_texts = [
   'digits_hidden',
   'slow',
   'dial_on',
+  'too_often',
   'try_again',
   'nothing_here',
   'back',

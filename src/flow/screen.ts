@@ -62,9 +62,12 @@ function choiceOf({ id, to, label }: Option): Choice {
 }
 
 /** Whether the actor has one of the roles that the flow needs, and it may be used here. */
-export function mayBegin({ flow, ctx }: Place): boolean {
-  const { needs } = flow;
-  if (isKeptOff(flow, ctx)) return false;
+export function mayBegin(place: Place): boolean {
+  return !isKeptOff(place.flow, place.ctx) && hasRole(place);
+}
+
+/** Whether the actor has one of the roles that the flow needs. */
+export function hasRole({ flow: { needs }, ctx }: Pick<Place, 'flow' | 'ctx'>): boolean {
   return !needs || ctx.actor.roles.some((role) => needs.includes(role));
 }
 

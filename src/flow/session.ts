@@ -77,7 +77,15 @@ export interface Choices {
 export interface StepEvent {
   flow: string;
   step: string;
-  what: 'entered' | 'answered' | 'wrong' | 'gave_up' | 'timed_out' | 'went_back' | 'refused';
+  what:
+    | 'entered'
+    | 'answered'
+    | 'wrong'
+    | 'gave_up'
+    | 'timed_out'
+    | 'went_back'
+    | 'refused'
+    | 'not_allowed';
   /** Of a refusal. */
   code?: string;
 }

@@ -14,7 +14,7 @@ import {
   wordAway,
 } from './begin.ts';
 import { answered, callerOf, end, refused, run, wait, withoutNote, wrong } from './run.ts';
-import { mayBegin, menu_tag } from './screen.ts';
+import { hasRole, mayBegin, menu_tag } from './screen.ts';
 import {
   askedAt,
   type Context,
@@ -45,12 +45,13 @@ export function hear(
   session_id: string,
   ctx: Context,
 ): Turn {
-  const tapped = tappedInMenu(flows, heard, ctx);
+  const tapped = tappedInMenu(flows, heard);
   if (tapped !== undefined) return start(flows, tapped, session_id, ctx);
   if (!session) return firstWords(flows, heard, session_id, ctx);
   const standing = standingOf(flows, session, ctx);
   const step = standing && stepOf(standing);
   if (!standing || step?.kind !== 'ask') return menu(flows, session_id, ctx, 'flow_changed');
+  if (!isStillOpen(standing)) return noMore(standing, heard, session_id);
   if (lateness(standing) !== 'in_time') return hearLate(standing, step, heard, session_id);
   return hearNow(standing, step, heard, session_id);
 }
@@ -72,6 +73,7 @@ export function dial(
   if (!standing || step?.kind !== 'ask' || !standing.place.flow.idle.redial) {
     return menu(flows, session_id, ctx);
   }
+  if (!isStillOpen(standing)) return noMore(standing, '', session_id);
   const how = lateness(standing);
   if (how !== 'in_time') tell(standing.place, step.name, 'timed_out');
   const { name, idle } = standing.place.flow;
@@ -81,6 +83,22 @@ export function dial(
   return how === 'late' && idle.way === 'restart'
     ? start(flows, name, session_id, ctx)
     : menu(flows, session_id, ctx);
+}
+
+// A role that was taken away ends what it had opened: what was looked up for it is shown no more.
+function isStillOpen({ place, session }: Standing): boolean {
+  const { flows, ctx } = place;
+  const around = (session.callers ?? []).flatMap((caller) => contentOf(flows, caller) ?? []);
+  return [place.flow, ...around].every((flow) => hasRole({ flow, ctx }));
+}
+
+function noMore({ place, session }: Standing, heard: Heard, session_id: string): Turn {
+  const { flows, ctx } = place;
+  const text = typeof heard === 'string' ? heard : '';
+  const other = commandIn(text, ctx.channel, undefined) ?? beginningIn(flows, text);
+  if (other !== undefined) return firstWords(flows, text, session_id, ctx);
+  tell(place, session.at, 'not_allowed');
+  return end(place, session, 'not_allowed');
 }
 
 function hearNow(
@@ -213,11 +231,11 @@ function startAgain(flows: Flows, id: string, ctx: Context): Turn {
 }
 
 /** A menu is good for as long as it stands in the chat: each of its choices begins a flow. */
-function tappedInMenu(flows: Flows, heard: Heard, ctx: Context): string | undefined {
+function tappedInMenu(flows: Flows, heard: Heard): string | undefined {
   if (typeof heard === 'string' || heard.type !== 'tap' || heard.at !== menu_tag) return undefined;
   const flow = flows.flows.get(heard.id);
   // What has no place in a menu is no choice of one.
-  return flow?.title && mayBegin({ flows, flow, ctx }) ? flow.name : undefined;
+  return flow?.title && flow.name;
 }
 
 function firstWords(flows: Flows, heard: Heard, id: string, ctx: Context): Turn {

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { type Db, type Tx, inSavepoint, inTransaction, isAway, sqlState } from '../base/db.ts';
-import { messageOf } from '../base/errors.ts';
+import { Hopeless, messageOf } from '../base/errors.ts';
 import { log } from '../base/log.ts';
 import { shownLine } from '../base/text.ts';
 
@@ -32,10 +32,10 @@ export interface Drain {
 /**
  * Works through what waits in the inbox from one source, oldest first, each batch in one commit
  * with everything it causes. When a batch fails its rows are tried one by one, so that one bad row
- * never holds the rest; that row is tried again later, and after 8 times is `failed`. Rows are
- * locked while they are worked on: several processes share the work, and a killed one loses none.
- * A row waits for every earlier one about the same subject, in whatever process that is. Goes on
- * until nothing waits or `more` says no.
+ * never holds the rest; that row is tried again later, and after 8 times is `failed`; what is
+ * Hopeless is so at once. Rows are locked while they are worked on: several processes share the
+ * work, and a killed one loses none. A row waits for every earlier one about the same subject, in
+ * whatever process that is. Goes on until nothing waits or `more` says no.
  */
 export async function drainInbox(db: Db, drain: Drain, more: () => boolean): Promise<number> {
   let drained = 0;
@@ -75,7 +75,7 @@ async function drainOneByOne(db: Db, drain: Drain): Promise<number> {
       } catch (error) {
         if (sqlState(error) === held_up) await putOff(tx, [row]);
         else if (isAway(error) && !isOfOne(error)) throw error;
-        else await countFailure(tx, drain, row, messageOf(error));
+        else await countFailure(tx, drain, row, error);
         // The others may be slow too, and each costs seconds: they are taken up anew.
         if (isOfOne(error)) return rows.length;
       }
@@ -110,8 +110,9 @@ async function putOff(tx: Tx, rows: Kept[]): Promise<void> {
   `.execute(tx);
 }
 
-async function countFailure(tx: Tx, { gaveUp }: Drain, row: Kept, why: string): Promise<void> {
-  const state = await markFailed(tx, row, why);
+async function countFailure(tx: Tx, { gaveUp }: Drain, row: Kept, why: unknown): Promise<void> {
+  const most = why instanceof Hopeless ? 1 : most_attempts;
+  const state = await markFailed(tx, row, messageOf(why), most);
   if (state !== 'failed' || !gaveUp) return;
   // Telling of it must not bring the row back.
   await inSavepoint(tx, () => gaveUp(tx, row)).catch((error: unknown) => {
@@ -159,13 +160,18 @@ async function markDone(tx: Tx, rows: Kept[]): Promise<void> {
   `.execute(tx);
 }
 
-async function markFailed(tx: Tx, row: Kept, error: string): Promise<string | undefined> {
+async function markFailed(
+  tx: Tx,
+  row: Kept,
+  error: string,
+  most: number,
+): Promise<string | undefined> {
   const { rows } = await sql<{ state: string }>`
     update inbox set
       attempts = attempts + 1,
       error = ${shownLine(error, longest_error)},
       due_at = clock_timestamp() + interval '2 seconds' * power(2, attempts),
-      state = case when attempts + 1 >= ${most_attempts} then 'failed' else 'new' end
+      state = case when attempts + 1 >= ${most} then 'failed' else 'new' end
     where id = ${row.id}
     returning state
   `.execute(tx);

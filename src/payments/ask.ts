@@ -40,7 +40,8 @@ const least_cents = 100n;
  * Asks a phone for a payment: the prompt leaves after this commit. While one is open for the same
  * due, or reached the phone less than two minutes ago, that one is returned. Throws Refusal
  * too_little, too_much, over_limit, or same_again: M-Pesa takes the same amount of the same phone
- * once in two minutes (its code 17).
+ * once in two minutes (its code 17); or asked_too_often, when others have this phone asked again
+ * and again.
  */
 export async function askForPayment(tx: Tx, it: Ask): Promise<Asked> {
   const whole = wholeShillings(it.due.outstanding_cents);
@@ -51,6 +52,9 @@ export async function askForPayment(tx: Tx, it: Ask): Promise<Asked> {
   const there = await openPrompt(tx, it);
   if (there) return there;
   if (await paidJustNow(tx, it)) throw new Refusal('same_again');
+  if (it.asked_by !== it.person_id && (await hadEnough(tx, it))) {
+    throw new Refusal('asked_too_often');
+  }
   const { rows } = await sql<{ reference: string }>`
     insert into prompts (reference, token, person_id, msisdn, shortcode, due_kind, due_id,
                          due_reference, amount_cents, asked_by, asked_key, look_at)
@@ -100,4 +104,17 @@ async function paidJustNow(tx: Tx, it: Ask): Promise<boolean> {
     limit 1
   `.execute(tx);
   return rows.length > 0;
+}
+
+const most_unpaid_an_hour = 10;
+
+// A screen that asks for a PIN is no way to press somebody for money. Who asks for it on their own
+// phone may go on.
+async function hadEnough(tx: Tx, { msisdn }: Ask): Promise<boolean> {
+  const { rows } = await sql<{ unpaid: number }>`
+    select count(*)::int as unpaid from prompts
+    where msisdn = ${msisdn} and created_at > now() - interval '1 hour'
+      and state = 'failed' and asked_by <> person_id
+  `.execute(tx);
+  return (rows[0]?.unpaid ?? 0) >= most_unpaid_an_hour;
 }

@@ -126,10 +126,13 @@ async function recordProof(tx: Tx, prompt: Prompt, looked: Looked): Promise<void
   if (denied) await tellDenied(tx, id);
 }
 
+// Of who cancelled it and paid by hand M-Pesa says rightly that the prompt was not paid: it denies
+// only what was said of the prompt itself.
 async function tellDenied(tx: Tx, prompt_id: bigint): Promise<void> {
   const { rows } = await sql<Contradicted>`
     select p.id, p.receipt, p.amount_cents from payments p join prompts t on t.payment_id = p.id
     where t.id = ${prompt_id}
+      and exists (select from hearings h where h.payment_id = p.id and h.source = 'stk')
   `.execute(tx);
   await tellContradicted(tx, rows);
 }

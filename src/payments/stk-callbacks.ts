@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Db, Tx } from '../base/db.ts';
+import { Hopeless } from '../base/errors.ts';
 import type { StkCallback } from '../daraja/payloads.ts';
 import { drainInbox, type Kept } from '../inbox/take.ts';
 import { failPrompts, type NotPaid } from './end-prompts.ts';
@@ -41,13 +42,16 @@ async function takeCallbacks(tx: Tx, settings: ReceiveSettings, rows: Kept[]): P
   const not_paid: NotPaid[] = [];
   const ids: { id: bigint; checkout_id: string }[] = [];
   for (const { row, it } of callbacks) {
-    const prompt =
-      prompts.find((p) => p.token === row.subject) ??
-      prompts.find((p) => p.checkout_id === it.checkout_id);
-    if (!prompt && row.age_s < early_s) early.push(row);
-    else if (!prompt) throw new Error(`we have no prompt ${it.checkout_id}`);
+    // At an address with a token that is none of ours, the right id proves nothing.
+    const by_token = row.subject !== it.checkout_id;
+    const prompt = prompts.find((p) =>
+      by_token ? p.token === row.subject : p.checkout_id === it.checkout_id,
+    );
+    // A token is written down before anybody is told of it.
+    if (!prompt && !by_token && row.age_s < early_s) early.push(row);
+    else if (!prompt) throw new Hopeless(`we have no prompt ${it.checkout_id}`);
     else if (prompt.checkout_id !== null && prompt.checkout_id !== it.checkout_id) {
-      throw new Error(`${it.checkout_id} came to the address of ${prompt.checkout_id}`);
+      throw new Hopeless(`${it.checkout_id} came to the address of ${prompt.checkout_id}`);
     } else {
       ids.push({ id: prompt.id, checkout_id: it.checkout_id });
       if ('paid' in it) hearings.push(hearingOf(row, prompt, it.paid));

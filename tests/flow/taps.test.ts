@@ -63,3 +63,35 @@ test('a tap when nothing is open any more says so, and shows the menu', () => {
   chat.say('stop');
   expect(chat.say(tap(shown, 'o1'))).toMatch(/^That question is closed\. Nothing was done\./);
 });
+
+test('a role that is gone ends what it had opened, by a tap, a word and a dial', async () => {
+  const idle = 'needs: [customer]\nidle: { ussd: 2m, whatsapp: 24h, then: resume }';
+  const resuming = await loadFiles({
+    refund: refund.replace('needs: [customer]', idle),
+    approve,
+    menu,
+  });
+  for (const channel of ['whatsapp', 'ussd'] as const) {
+    const open = () => {
+      const chat = new Chat(resuming, { channel });
+      expect(chat.say('refund')).toMatch(/^Which order\?/);
+      return chat;
+    };
+    const again = open();
+    expect(again.dial()).toMatch(/Which order\?/);
+    const ways: ((chat: Chat) => string)[] = [
+      (chat) => chat.say('1'),
+      (chat) => chat.say('refund'),
+      (chat) => chat.dial(),
+    ];
+    for (const way of ways) {
+      const chat = open();
+      chat.setting.roles = ['owner'];
+      expect(way(chat)).toMatch(/^This is not open for your number/);
+      expect([chat.over, chat.ran.length]).toEqual([true, 1]);
+    }
+    const chat = open();
+    chat.setting.roles = ['owner'];
+    expect(chat.say('menu')).toMatch(/^Menu\?/);
+  }
+});

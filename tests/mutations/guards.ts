@@ -1,5 +1,6 @@
 import type { Guard } from './guard.ts';
 import { api } from './guards/api.ts';
+import { attacks } from './guards/attacks.ts';
 import { channels } from './guards/channels.ts';
 import { doors } from './guards/doors.ts';
 import { inbox } from './guards/inbox.ts';
@@ -32,4 +33,5 @@ export const guards: readonly Guard[] = [
   ...messages,
   ...turns,
   ...people,
+  ...attacks,
 ];

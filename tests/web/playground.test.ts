@@ -1,37 +1,24 @@
-import { existsSync, mkdirSync } from 'node:fs';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  bubble,
+  openBrowser,
+  openPlayground as open,
+  phone,
+  screen,
+  slow_ms,
+  without_chromium,
+  write,
+} from '../helpers/browser.ts';
 import { type Demo, startDemo } from '../helpers/demo.ts';
-
-const chromium_path = [
-  process.env['CHROMIUM'],
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-].find((path) => path !== undefined && existsSync(path));
-const without_chromium = chromium_path === undefined;
-
-const flags = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-const laptop = { width: 1440, height: 900 };
-const phone = { width: 390, height: 844 };
-const slow_ms = 90_000;
 
 let demo: Demo;
 let browser: Browser;
 
 beforeAll(async () => {
   if (without_chromium) return;
-  mkdirSync('artifacts', { recursive: true });
   demo = await startDemo();
-  browser = await chromium.launch({ executablePath: chromium_path, args: flags });
+  browser = await openBrowser();
 }, slow_ms);
 
 afterAll(async () => {
@@ -39,44 +26,8 @@ afterAll(async () => {
   await demo?.stop();
 }, slow_ms);
 
-/** The playground, open and following; what the browser complains of is collected in `complaints`. */
-async function openPlayground(
-  viewport: { width: number; height: number },
-  colorScheme: 'light' | 'dark' = 'light',
-) {
-  const page = await browser.newPage({ viewport, colorScheme, reducedMotion: 'reduce' });
-  const complaints: string[] = [];
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
-  });
-  page.on('request', (request) => {
-    if (!request.url().startsWith(demo.url)) complaints.push(`asked ${request.url()}`);
-  });
-  await page.goto(`${demo.url}/playground`);
-  await page.locator('[data-testid=link][data-state=live]').waitFor();
-  return { page, complaints, at: (id: string) => page.getByTestId(id) };
-}
-
-/** Waits for a bubble with all these words in a chat. */
-async function bubble(page: Page, chat: string, ...words: string[]): Promise<string> {
-  let found = page.getByTestId(chat).locator('[data-direction=out]');
-  for (const word of words) found = found.filter({ hasText: word });
-  await found.last().waitFor();
-  return found.last().innerText();
-}
-
-/** Waits until the handset shows all these words. */
-async function screen(page: Page, ...words: string[]): Promise<void> {
-  let found = page.locator('[data-testid=ussd-screen]:is([data-state=open], [data-state=ended])');
-  for (const word of words) found = found.filter({ hasText: word });
-  await found.waitFor();
-}
-
-async function write(page: Page, text: string): Promise<void> {
-  await page.getByTestId('chat-mine-input').fill(text);
-  await page.getByTestId('chat-mine-send').click();
-}
+const openPlayground = (...how: [viewport?: typeof phone, colorScheme?: 'light' | 'dark']) =>
+  open(browser, demo, ...how);
 
 /** Asks in the chat to pay an invoice, by name where there are several. */
 async function askToPay(page: Page, invoice?: string): Promise<void> {
@@ -93,7 +44,7 @@ async function askToPay(page: Page, invoice?: string): Promise<void> {
 test.skipIf(without_chromium)(
   'a newcomer watches a payment reach the ledger and the owners, and asks what is left',
   async () => {
-    const { page, complaints, at } = await openPlayground(laptop);
+    const { page, complaints, at } = await openPlayground();
     expect(await at('person-select').inputValue()).toBe('254700000004');
     expect(await at('pay-account').inputValue()).toBe('INV-20260203-0001');
     expect(await at('pay-amount').inputValue()).toBe('500');
@@ -162,7 +113,7 @@ test.skipIf(without_chromium)(
 test.skipIf(without_chromium)(
   'a prompt is paid with the PIN: both chats tell of it, and inside it is one story',
   async () => {
-    const { page, complaints, at } = await openPlayground(laptop);
+    const { page, complaints, at } = await openPlayground();
     await askToPay(page, 'INV-20260210-0002');
     await at('mpesa-prompt').waitFor();
     await bubble(page, 'chat-mine', 'Check your phone', 'KES 1,500 for INV-20260210-0002');
@@ -191,7 +142,7 @@ test.skipIf(without_chromium)(
 test.skipIf(without_chromium)(
   "a prompt is there also when M-Pesa's answer is lost on the way to Karani",
   async () => {
-    const { page, complaints, at } = await openPlayground(laptop);
+    const { page, complaints, at } = await openPlayground();
     await at('trouble').click();
     await at('fault-lost_response').check();
     await askToPay(page);
@@ -209,7 +160,7 @@ test.skipIf(without_chromium)(
 test.skipIf(without_chromium)(
   'the balance is on WhatsApp and USSD, in English and in Swahili',
   async () => {
-    const { page, complaints, at } = await openPlayground(laptop);
+    const { page, complaints, at } = await openPlayground();
     const dial = async () => {
       await at('tab-ussd').click();
       await at('ussd-dial').click();

@@ -1,11 +1,13 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { routePath } from 'hono/route';
+import { sql } from 'kysely';
 import type { Db } from '../../base/db.ts';
 import { log, tally } from '../../base/log.ts';
+import { type Rate, takingOne } from '../../base/rates.ts';
 import type { Dues } from '../../payments/due.ts';
 import { Problem, problemOfZod, ProblemBody } from './problems.ts';
-import { makeLimiter, type Rate } from './rate.ts';
+import { makeLimiter } from './rate.ts';
 import type { Scope } from './scopes.ts';
 import { findToken, type Token } from './tokens.ts';
 
@@ -45,9 +47,10 @@ export function newApi(): Api {
   });
 }
 
-// In each process: a token, whoever has it; an address, whatever tokens it has; and an address that
-// tries what is no token.
+// A token, whoever has it, in all processes together.
 const of_token: Rate = { at_once: 300, a_second: 20 };
+// In each process, before the database is asked: an address, whatever tokens it has; and an address
+// that tries what is no token.
 const of_address: Rate = { at_once: 600, a_second: 40 };
 const of_strangers: Rate = { at_once: 30, a_second: 0.5 };
 
@@ -57,7 +60,6 @@ export function makeAdmission({
   sourceOf,
   now,
 }: Pick<ApiParts, 'db' | 'sourceOf' | 'now'>): Admit {
-  const tokens = makeLimiter(of_token, now);
   const addresses = makeLimiter(of_address, now);
   const strangers = makeLimiter(of_strangers, now);
   const tooOften = tally('requests of the API came too often');
@@ -83,7 +85,7 @@ export function makeAdmission({
         headers: { 'www-authenticate': `Bearer realm="karani"${error}` },
       });
     }
-    notTooOften(tokens.take(String(token.id)));
+    notTooOften(await tokenWaits(db, token));
     if (scope === null || token.scopes.includes(scope)) return token;
     log.warn(
       { from_ip, status: 403, token_id: String(token.id), scope },
@@ -96,6 +98,11 @@ export function makeAdmission({
       },
     });
   };
+}
+
+async function tokenWaits(db: Db, { id }: Token): Promise<number | undefined> {
+  const { rows } = await takingOne(sql`select ${`token:${id}`}`, of_token).execute(db);
+  return rows[0]?.refusals ? rows[0].wait_s : undefined;
 }
 
 /** What a route says of who may use it: a token with this scope. */

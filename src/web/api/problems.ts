@@ -45,6 +45,10 @@ export const problems = {
     status: 409,
     title: 'This phone has just paid the same amount; M-Pesa takes it again after two minutes',
   },
+  'asked-too-often': {
+    status: 422,
+    title: 'This phone was asked ten times within the hour and did not pay',
+  },
   'too-long': { status: 422, title: 'More lines than one statement holds; ask for a shorter time' },
 } as const satisfies Record<string, { status: number; title: string }>;
 

@@ -1,8 +1,4 @@
-/** How much may come at once, and how much a second after that. */
-export interface Rate {
-  at_once: number;
-  a_second: number;
-}
+import type { Rate } from '../../base/rates.ts';
 
 export interface Limiter {
   /** Takes one; undefined when there was one left, and otherwise in how many seconds there is. */

@@ -5,8 +5,8 @@ export const doors: Guard[] = [
   {
     guard: 'a door opens to its secret alone',
     file: 'src/server.ts',
-    remove: '!isOneOf(settings.hooks[caller], secret)',
-    put: 'false',
+    remove: 'if (caller && isOneOf(settings.hooks[caller], secret)) return next();',
+    put: 'if (caller) return next();',
     test: 'tests/payments/hooks.test.ts',
     name: 'a wrong secret, a wrong method and a wrong address are all simply not there',
   },

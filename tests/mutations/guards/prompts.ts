@@ -112,4 +112,12 @@ export const prompts: Guard[] = [
     test: 'tests/payments/prompts-of-tills.test.ts',
     name: 'whose callback is lost is found by its phone and amount, once M-Pesa says that it is paid',
   },
+  {
+    guard: 'M-Pesa’s no is about the prompt, not about money paid by hand',
+    file: 'src/payments/look-up-prompts.ts',
+    remove: "and exists (select from hearings h where h.payment_id = p.id and h.source = 'stk')",
+    put: '',
+    test: 'tests/payments/prompts.test.ts',
+    name: 'who cancels and pays by hand with the same account raises no doubt',
+  },
 ];

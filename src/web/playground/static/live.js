@@ -178,6 +178,8 @@ function headline(it) {
       if (it.source.startsWith('ussd')) return { title: 'USSD', what: 'A key was pressed', state };
       if (it.source === 'pull_transaction')
         return { title: 'M-Pesa was asked', what: 'It told of a payment', state };
+      if (it.source === 'statement_line')
+        return { title: 'M-Pesa statement', what: 'A line of it was read', state };
       if (!/^(c2b|stk|b2c|b2b)/.test(it.source))
         return { title: 'Callback', what: plain(it.source), state };
       return { title: 'M-Pesa callback', what: saidIn(it.body), state };
@@ -228,10 +230,12 @@ const accounts = {
   1010: 'M-Pesa',
   1015: 'M-Pesa in settlement',
   1200: 'Receivable',
+  1390: 'Taken back after use',
   2010: 'Customer credit',
   2040: 'Unmatched',
   3000: 'Opening balances',
   4000: 'Sales',
+  5010: 'M-Pesa charges',
 };
 
 /** @param {{ debit: string, credit: string, amount: string }[]} postings */

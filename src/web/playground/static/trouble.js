@@ -91,6 +91,25 @@ export function openTrouble() {
     }
   }
 
+  async function takeBack() {
+    try {
+      /** @type {{ receipt: string, state: string }[]} */
+      const all = await get('/sim/mpesa/transactions');
+      const last = all.filter((it) => it.state === 'completed').at(-1);
+      if (!last) {
+        words.textContent = 'Nothing has been paid yet.';
+        return;
+      }
+      await post('/sim/mpesa/reverse', { receipt: last.receipt });
+      words.textContent =
+        `${last.receipt} is taken back. Karani learns it from the statement: save it, then run ` +
+        'npm run --silent karani -- statement import FILE';
+    } catch (error) {
+      words.textContent = error instanceof Error ? error.message : '';
+    }
+  }
+
+  byId('take-back').addEventListener('click', () => void takeBack());
   byId('redeliver').addEventListener('click', () => void redeliver());
   byId('trouble').addEventListener('toggle', () => {
     void countLost();
