@@ -40,7 +40,7 @@ test('an admin sees the day, a stranger is welcomed, on each channel in its own 
     },
   });
   expect(admin.say('habari')).toBe(
-    'Leo KES 12,500. Yanakusubiri: 2\nUngependa kufanya nini?\n1 Malipo ya leo\n2 Malipo ya karibuni\n3 Malipo yasiyotambulika\n4 Invoice mpya\n5 Invoice zilizo wazi\n6 Angalia salio\n7 Taarifa ya akaunti\n8 Lipa\n9 Ongea na mhudumu\n10 Lugha / Language',
+    'Leo KES 12,500. Yanakusubiri: 2\nUngependa kufanya nini?\n1 Malipo ya leo\n2 Malipo ya karibuni\n3 Malipo yasiyotambulika\n4 Invoice mpya\n5 Invoice zilizo wazi\n6 Angalia salio\n7 Taarifa ya akaunti\n8 Lipa\n9 Wafanyakazi na watu\n10 Lugha / Language',
   );
   const stranger = {
     roles: [],

@@ -11,7 +11,10 @@ const question = (rest: string) =>
 test('the shipped conversations are right for every language and channel', async () => {
   const { flows } = await loadFlows(flows_folder, actions);
   expect([...flows.keys()]).toEqual([
+    'add_staff',
+    'approve',
     'balance',
+    'change_number',
     'claim',
     'customers',
     'invoice',
@@ -19,12 +22,16 @@ test('the shipped conversations are right for every language and channel', async
     'language',
     'link',
     'menu',
+    'merge',
     'move',
+    'new_number',
     'paid',
     'pay',
     'payments',
     'pdf',
     'person',
+    'remove_staff',
+    'staff',
     'statement',
     'today',
     'unmatched',

@@ -89,7 +89,77 @@ const movements = {
   ),
   lines: fc.string({ maxLength: 300 }),
 };
+// What the answers of actions about people are made of.
+const staff_role = fc.constantFrom('admin', 'officer', 'cashier');
+const of_person = fc.record({
+  id: fc.constant('4'),
+  who: name,
+  phone: fc.constantFrom('254712345678', '-'),
+  customers: name,
+  owed: amount,
+  credit: amount,
+});
+const request = fc.record({
+  id: fc.constant('7'),
+  ref,
+  who: name,
+  kind: fc.constantFrom('grant', 'revoke', 'merge', 'number'),
+  role: fc.oneof(staff_role, fc.constant('none')),
+  asker: name,
+  phone: fc.constantFrom('254712345678', '-'),
+  new_phone: fc.constantFrom('254722345678', '-'),
+  two: maybe(fc.record({ keep: of_person, other: of_person })),
+});
+const sent_to_admins = fc.oneof(
+  fc.constantFrom('nobody', 'other_open', 'not_allowed').map((refusal) => ({ refusal })),
+  fc.record({ ref, asked: fc.nat(9) }),
+);
+const people_answers = {
+  'people.read_staff': fc.oneof(
+    fc.constant({ refusal: 'unreadable' }),
+    fc.record({
+      role: staff_role,
+      phone: fc.constant('254712345678'),
+      name: maybe(name),
+      nameless: fc.boolean(),
+    }),
+  ),
+  'people.name_staff': fc.record({ who: name }),
+  'people.ask_grant': sent_to_admins,
+  'people.ask_revoke': sent_to_admins,
+  'people.read_merge': fc.oneof(
+    fc.constantFrom('unreadable', 'unknown', 'same').map((refusal) => ({ refusal })),
+    fc.record({ keep: of_person, other: of_person }),
+  ),
+  'people.ask_merge': sent_to_admins,
+  'people.read_number': fc.oneof(
+    fc.constantFrom('unreadable', 'unknown', 'own_account').map((refusal) => ({ refusal })),
+    fc.constant({ id: '4', who: 'Kamau', from: '254700000004', to: '254722345678' }),
+  ),
+  'people.ask_number': sent_to_admins,
+  'people.requests': fc.oneof(
+    fc.constant({ refusal: 'none' }),
+    fc.record({ count: fc.nat(3), requests: fc.array(request, { maxLength: 20 }) }),
+  ),
+  'people.request': fc.oneof(fc.constant({ refusal: 'decided' }), request),
+  'people.approve': fc.oneof(
+    fc.constantFrom('decided', 'own_request', 'last_admin').map((refusal) => ({ refusal })),
+    fc.record({
+      result: fc.constantFrom('right', 'wrong', 'used', 'locked', 'none'),
+      left: fc.nat(5),
+      minutes: fc.nat(15),
+    }),
+  ),
+  'people.refuse': fc.constantFrom({}, { refusal: 'decided' }),
+  'people.my_number': fc.record({ known: fc.boolean(), in_use: fc.boolean() }),
+  'people.send_old_code': fc.constantFrom({}, { refusal: 'not_understood' }, { refusal: 'yours' }),
+  'people.prove_old_number': fc.record({
+    result: fc.constantFrom('changed', 'wrong', 'over', 'own_account'),
+    name,
+  }),
+};
 const answers = fc.record({
+  ...people_answers,
   'reports.home': fc.record({
     role: fc.constantFrom('admin', 'customer', 'other', 'none'),
     name,

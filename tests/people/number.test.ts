@@ -4,6 +4,8 @@ import { inTransaction } from '../../src/base/db.ts';
 import { sendOutbox } from '../../src/conversation/send.ts';
 import { loadMessages } from '../../src/flow/messages.ts';
 import { changeNumber } from '../../src/people/change-number.ts';
+import { lockPersonAt } from '../../src/people/find.ts';
+import { proveOldNumber } from '../../src/people/number-proof.ts';
 import { belongings } from '../../src/registry.ts';
 import { flows_folder } from '../../src/serve.ts';
 import { asked, codeOf, otieno, personOf, wanjiru } from '../helpers/admins.ts';
@@ -127,6 +129,12 @@ test('guessing ends with the fifth wrong code, and a number in use is not change
     expect(await key(other(code))).toMatch(/^CON That code is not right/);
   }
   expect(await key(other(code))).toMatch(/^END That code is no longer good/);
+  const right_at_last = await inTransaction(house.db, async (tx) => {
+    const actor = await lockPersonAt(tx, 'msisdn', '254733000040');
+    const typed = local(await current());
+    return proveOldNumber(tx, belongings, { actor, keyed: house.conversations.keyed, typed, code });
+  });
+  expect(right_at_last).toBe('over');
 
   const trade = trading(house);
   const mary = await trade.register('Mary', '254733000050');

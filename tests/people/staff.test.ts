@@ -242,6 +242,10 @@ test('a role that is taken is gone from the next message on, in the middle of a 
 });
 
 test('admins of the configuration are removed only there, and the last admin not at all', async () => {
+  // Whoever else was added is none of it.
+  await sql`
+    delete from roles where role = 'admin' and person_id = ${await personOf(house, halima)}
+  `.execute(house.db);
   await transaction((tx) => keepConfiguredAdmins(tx, [wanjiru]));
   await house.writes(wanjiru, 'remove admin 0700000001');
   expect((await house.writes(wanjiru, '1'))[0]).toMatch(/^Wanjiru is an admin by the config/);
@@ -266,10 +270,9 @@ test('five wrong codes lock them for a while, whatever the channel, and the admi
   }
   expect(said).toEqual(['wrong', 'wrong', 'wrong', 'wrong', 'locked']);
   expect(await approve(id, otieno)).toBe('locked');
-  expect((await told(house)).slice(-2)).toEqual([
-    `${wanjiru}: codes_locked`,
-    `${otieno}: codes_locked`,
-  ]);
+  expect(await told(house)).toEqual(
+    expect.arrayContaining([`${wanjiru}: codes_locked`, `${otieno}: codes_locked`]),
+  );
   await sql`update one_time_codes set locked_until = now()`.execute(house.db);
   expect(await approve(id, otieno)).toBe('right');
 });
