@@ -29,7 +29,7 @@ test(
         'prompts paid late': expect.any(Number),
         reversed: expect.any(Number),
       });
-      expect(told.kills).toBe(2);
+      expect(told.kills).toBe(1);
     } finally {
       await inDatabase(server_url, `drop database if exists ${name} with (force)`);
     }
