@@ -104,7 +104,12 @@ async function openMpesa(
   stops.push(() => simulator.close());
   const server = serve({ fetch: simulator.routes.fetch, hostname: '127.0.0.1', port: 0 });
   await new Promise((done) => server.once('listening', done));
-  stops.push(() => server.close());
+  // Who pays is not to find a connection closed that was silent for a while.
+  if ('keepAliveTimeout' in server) server.keepAliveTimeout = 600_000;
+  stops.push(() => {
+    server.close();
+    if ('closeAllConnections' in server) server.closeAllConnections();
+  });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
   const basic = { authorization: `Basic ${btoa('k:s')}` };
