@@ -18,17 +18,20 @@ export async function followConfirmed(
   const accounts = JSON.stringify(Object.fromEntries(money_accounts));
   const { rows } = await sql<{ reference: string; payment_id: bigint }>`
     select t.reference, min(p.id) as payment_id
-    from prompts t
-    join payments p on p.amount_cents = t.amount_cents
-      and ${accounts}::jsonb ->> p.shortcode = ${accounts}::jsonb ->> t.shortcode
-      -- As the index has it; masked numbers are not in it.
-      and coalesce(p.payer_msisdn, p.payer_hash)
-          in (t.msisdn, encode(sha256(convert_to(t.msisdn, 'UTF8')), 'hex'))
-      and (p.payer_msisdn is not null or p.payer_hash is not null)
-      and p.paid_at between t.created_at - interval '1 minute'
-                        and coalesce(t.sent_at, t.created_at) + interval '2 minutes'
+    from prompts t, lateral (
+      -- Looked up by the payer and the time, a prompt after the other: joined by the amount, all
+      -- payments there ever were would be read.
+      select p.id
+      from unnest(array[t.msisdn, encode(sha256(convert_to(t.msisdn, 'UTF8')), 'hex')]) as k(payer)
+      join payments p on coalesce(p.payer_msisdn, p.payer_hash) = k.payer
+        and (p.payer_msisdn is not null or p.payer_hash is not null)
+        and p.paid_at between t.created_at - interval '1 minute'
+                          and coalesce(t.sent_at, t.created_at) + interval '2 minutes'
+      where p.amount_cents = t.amount_cents
+        and ${accounts}::jsonb ->> p.shortcode = ${accounts}::jsonb ->> t.shortcode
+        and not exists (select from prompts o where o.payment_id = p.id)
+      limit 2) p
     where t.state = 'confirmed'
-      and not exists (select from prompts o where o.payment_id = p.id)
       and not exists (
         select from prompts o
         where o.msisdn = t.msisdn and o.amount_cents = t.amount_cents and o.id <> t.id

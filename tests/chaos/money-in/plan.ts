@@ -46,8 +46,13 @@ export interface Prompted extends Act {
   answer_lost: boolean;
 }
 
+export const process_names = ['web-1', 'web-2', 'worker'] as const;
+export type ProcessName = (typeof process_names)[number];
+
 export interface MoneyPlan {
   seed: bigint;
+  /** Who is killed in the middle; to start again takes longer than a short plan. */
+  killed: ProcessName[];
   customers: Customer[];
   acts: (Payment | Prompted)[];
 }
@@ -70,7 +75,7 @@ export function planMoney(seed: bigint, count: number): MoneyPlan {
     acts.push(act);
     if (act.kind === 'payment' || act.answer === 'pin') paid += 1;
   }
-  return { seed, customers, acts };
+  return { seed, killed: count < 1_000 ? ['worker'] : ['web-1', 'worker'], customers, acts };
 }
 
 function customerOf(n: number): Customer {

@@ -67,8 +67,7 @@ async function play(world: MoneyWorld, told: Told, say: (line: string) => void):
     await playActs(world, told, fair_acts.slice(0, third));
     await Promise.all([
       playActs(world, told, fair_acts.slice(third, 2 * third)),
-      world.kill('web-1'),
-      world.kill('worker'),
+      ...told.plan.killed.map((name) => world.kill(name)),
     ]);
     await playActs(world, told, fair_acts.slice(2 * third));
     say(`${fair_acts.length} in fair weather`);
@@ -129,8 +128,8 @@ async function ask(world: MoneyWorld, told: Told, act: Prompted): Promise<void> 
   told.asked.set(asked.reference, asked);
 }
 
-// On the phone a prompt stays for a minute; to Karani that minute is hours.
-const on_phone_ms = 45_000;
+// On the phone a prompt stays for a minute, and then ends by itself; to Karani that minute is hours.
+const on_phone_ms = 90_000;
 
 /** What is paid only when Karani has given it up, since M-Pesa's answer was lost or is slow. */
 async function playLate(

@@ -9,10 +9,7 @@ import { openSimulator } from '../../../src/simulator/simulator.ts';
 import { freePort, getJson, postJson, runKarani, type Running } from '../../helpers/process.ts';
 import { type Door, openDoor } from '../door.ts';
 import { admin, hook_secret, moneyConfig, openBooks, phone_number_id } from './books.ts';
-import { type MoneyPlan, shortcodes } from './plan.ts';
-
-const names = ['web-1', 'web-2', 'worker'] as const;
-type Name = (typeof names)[number];
+import { type MoneyPlan, process_names, type ProcessName, shortcodes } from './plan.ts';
 
 /** Two web processes and a worker on one database, and M-Pesa beside them. */
 export interface MoneyWorld {
@@ -25,7 +22,7 @@ export interface MoneyWorld {
   token: string;
   kills: number;
   /** kill -9, and started again. */
-  kill: (name: Name) => Promise<void>;
+  kill: (name: ProcessName) => Promise<void>;
   /** Asks all to stop; resolves to how they ended. */
   stop: () => Promise<(number | null)[]>;
   close: () => Promise<void>;
@@ -54,7 +51,7 @@ export async function openMoneyWorld(plan: MoneyPlan, database_url: string): Pro
     stops.push(() => door.close());
     const simulator_url = await openMpesa(join(folder, 'mpesa'), door.url, stops);
 
-    const start = (name: Name) => {
+    const start = (name: ProcessName) => {
       const asks = name === 'web-2' ? 'till' : 'paybill';
       const config_path = join(folder, `${asks}.yaml`);
       writeFileSync(config_path, moneyConfig(asks));
@@ -72,9 +69,9 @@ export async function openMoneyWorld(plan: MoneyPlan, database_url: string): Pro
         DATABASE_URL: database_url,
       });
     };
-    const running = new Map<Name, Running>();
+    const running = new Map<ProcessName, Running>();
     stops.push(() => Promise.all([...running.values()].map((it) => it.kill())));
-    await Promise.all(names.map(async (name) => running.set(name, await start(name))));
+    await Promise.all(process_names.map(async (name) => running.set(name, await start(name))));
 
     const world: MoneyWorld = {
       ...{ db, door, simulator_url, token, close, kills: 0 },
@@ -107,7 +104,12 @@ async function openMpesa(
   stops.push(() => simulator.close());
   const server = serve({ fetch: simulator.routes.fetch, hostname: '127.0.0.1', port: 0 });
   await new Promise((done) => server.once('listening', done));
-  stops.push(() => server.close());
+  // Who pays is not to find a connection closed that was silent for a while.
+  if ('keepAliveTimeout' in server) server.keepAliveTimeout = 600_000;
+  stops.push(() => {
+    server.close();
+    if ('closeAllConnections' in server) server.closeAllConnections();
+  });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
   const basic = { authorization: `Basic ${btoa('k:s')}` };

@@ -107,8 +107,8 @@ export const prompts: Guard[] = [
   {
     guard: 'another phone’s payment is not taken for a prompt’s',
     file: 'src/payments/follow-confirmed.ts',
-    remove: "in (t.msisdn, encode(sha256(convert_to(t.msisdn, 'UTF8')), 'hex'))",
-    put: 'is not null',
+    remove: 'on coalesce(p.payer_msisdn, p.payer_hash) = k.payer',
+    put: 'on true',
     test: 'tests/payments/prompts-of-tills.test.ts',
     name: 'whose callback is lost is found by its phone and amount, once M-Pesa says that it is paid',
   },
