@@ -26,6 +26,7 @@ test('the shipped conversations are right for every language and channel', async
     'pdf',
     'person',
     'statement',
+    'thanks',
     'today',
     'unmatched',
     'void',
