@@ -1,12 +1,9 @@
 import type { ParseArgsConfig } from 'node:util';
 import { sql } from 'kysely';
-import type { Pool } from 'pg';
 import { readConfig } from './base/config.ts';
-import { type Db, inTransaction, openDatabase } from './base/db.ts';
-import { runningPostgresUrl, startPostgres } from './base/embedded-postgres.ts';
+import { type Db, inTransaction } from './base/db.ts';
 import { SetupError } from './base/errors.ts';
-import { migrateJobs, wake } from './base/jobs.ts';
-import { migrate } from './base/migrate.ts';
+import { wake } from './base/jobs.ts';
 import type { ExitCode } from './exit.ts';
 import { chatWithDemo } from './flow-chat.ts';
 import {
@@ -28,10 +25,11 @@ import { serve, server_roles, type ServerRole } from './serve.ts';
 import { linkedStatus, linkFromTerminal } from './linked-commands.ts';
 import { listen } from './listen.ts';
 import { keptOff } from './trades.ts';
-import { readSettings, type Settings } from './settings.ts';
+import type { Settings } from './settings.ts';
 import { importFile } from './statement-commands.ts';
 import { openSimulator } from './simulator/simulator.ts';
 import { tokenCommands } from './token-commands.ts';
+import { withDatabase } from './with-database.ts';
 
 type Values = Record<string, unknown>;
 
@@ -216,29 +214,6 @@ async function runSimulator(values: Values): Promise<void> {
   });
   await listening.stop();
   await simulator.close();
-}
-
-async function withDatabase(
-  work: (db: Db, settings: Settings, pool: Pool) => Promise<ExitCode | void>,
-  to_migrate = false,
-): Promise<ExitCode | void> {
-  const settings = readSettings(process.env);
-  // Beside a server that runs on this folder, its database; otherwise our own for as long as it
-  // takes.
-  const running = settings.database_url ?? runningPostgresUrl(settings.data_dir);
-  const own = running ? undefined : await startPostgres(settings.data_dir);
-  const url = running ?? own?.url ?? '';
-  const { db, pool } = openDatabase(url, 2);
-  try {
-    if (to_migrate) {
-      await migrate(pool, settings.environment);
-      await migrateJobs(url);
-    }
-    return await work(db, settings, pool);
-  } finally {
-    await db.destroy();
-    await own?.stop();
-  }
 }
 
 async function registerUrls(db: Db, settings: Settings): Promise<ExitCode> {

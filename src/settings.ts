@@ -30,12 +30,15 @@ export function limitsOf({ limits }: Settings) {
   };
 }
 
+/** Where the data is kept unless KARANI_DATA says otherwise. */
+export const data_folder = './data';
+
 /**
  * Reads the environment and the configuration file. Throws SetupError in lines that say what to do.
  */
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const config = readConfig(env);
-  const data_dir = resolve(env['KARANI_DATA'] ?? './data');
+  const data_dir = resolve(env['KARANI_DATA'] ?? data_folder);
   const outside = {
     host: env['HOST'] ?? '127.0.0.1',
     port: portFrom(env['PORT']),

@@ -76,6 +76,11 @@ export async function startPostgres(
   return { url: urlFor(held.server.socket_dir, database), adopted: held.adopted, ...keeper };
 }
 
+/** Whether Karani has made a database in this data folder. */
+export function hasDatabase(data_dir: string): boolean {
+  return existsSync(join(data_dir, 'postgres', 'PG_VERSION'));
+}
+
 /** The address of the PostgreSQL that Karani runs on this data folder, for a command beside it. */
 export function runningPostgresUrl(data_dir: string): string | undefined {
   const cluster_dir = join(data_dir, 'postgres');

@@ -33,6 +33,18 @@ export async function migrate(pool: Pool, environment: Environment): Promise<num
   }
 }
 
+/** How many migrations of this code a database has not had; all of them when it is empty. */
+export async function missingMigrations(pool: Pool): Promise<number> {
+  const { rows: there } = await pool.query<{ is: boolean }>(
+    "select to_regclass('migrations') is not null as is",
+  );
+  const files = await listMigrations();
+  if (!there[0]?.is) return files.length;
+  const { rows } = await pool.query<{ number: number }>('select number from migrations');
+  const done = new Set(rows.map((row) => row.number));
+  return files.filter(({ number }) => !done.has(number)).length;
+}
+
 /** The migrations of this code, in order. */
 export async function listMigrations(): Promise<{ number: number; name: string }[]> {
   const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort();

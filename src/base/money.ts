@@ -58,12 +58,14 @@ const typed =
   /^(?:k(?:es|sh)s?\.?)?(\d{1,3}(?:,\d{3})+|\d{1,12})(\.\d{1,2})?(k)?(?:\/[=-]+|bob|kes|ksh|shillings?)?$/;
 
 /**
- * An amount as people type it, in cents: "1,500", "Ksh 1500/=", "1.5K", "500 bob", "shilingi 200".
+ * An amount as people type it, in cents: "1,500", "Ksh 1500/=", "1.5K", "500 bob", "shilingi 200",
+ * "elfu mbili na mia tano".
  * Undefined when it cannot be read for certain.
  */
 export function centsFromTyped(text: string): bigint | undefined {
   // As nearly everybody writes it.
   if (/^\d{1,9}$/.test(text)) return BigInt(text) * 100n;
+  if (swahili_scale.test(text)) return centsFromSwahili(text);
   const plain = text
     .toLowerCase()
     .replace(/\s+/g, '')
@@ -74,6 +76,48 @@ export function centsFromTyped(text: string): bigint | undefined {
   if (cents === undefined) return undefined;
   // Never more than can be read again: compared with a limit, it would pass.
   return centsFromDecimal(decimalFromCents(cents * (parts[3] ? 1000n : 1n)));
+}
+
+const swahili_scale = /\b(?:mia|elfu|laki|milioni)\b/i;
+const scales: Readonly<Record<string, number>> = { milioni: 1e6, laki: 1e5, elfu: 1000, mia: 100 };
+const tens = numbered(
+  'kumi,ishirini,thelathini,arobaini,hamsini,sitini,sabini,themanini,tisini',
+  10,
+);
+const units = numbered('moja,mbili,tatu,nne,tano,sita,saba,nane,tisa', 1);
+
+function numbered(words: string, step: number): ReadonlyMap<string, number> {
+  return new Map(words.split(',').map((word, index) => [word, (index + 1) * step]));
+}
+
+// "elfu kumi na tano" is 15,000: what stands behind a scale counts it, as far as it is one number.
+function centsFromSwahili(text: string): bigint | undefined {
+  const said = text.toLowerCase().replace(/\b(?:na|shilingi|bob|kes|ksh)\b/g, ' ');
+  const words = said.split(/[\s,]+/).filter((word) => word !== '');
+  let total = 0;
+  let last_scale = Infinity;
+  for (let at = 0; at < words.length;) {
+    const word = words[at] ?? '';
+    const scale = Object.hasOwn(scales, word) ? (scales[word] ?? 1) : 1;
+    if (scale >= last_scale) return undefined;
+    last_scale = scale;
+    const [count, taken] = countAt(words, scale > 1 ? at + 1 : at);
+    if (count === 0 || count * scale >= 1e9 || (scale === 100 && count > 9)) return undefined;
+    total += count * scale;
+    at += taken + (scale > 1 ? 1 : 0);
+  }
+  return BigInt(total) * 100n;
+}
+
+// A number below a thousand in digits, or below a hundred in words, and how many words it takes.
+function countAt(words: readonly string[], at: number): [number, number] {
+  const [first = '', second = ''] = words.slice(at, at + 2);
+  if (/^\d{1,3}$/.test(first)) return [Number(first), 1];
+  const unit = units.get(first);
+  if (unit !== undefined) return [unit, 1];
+  const ten = tens.get(first) ?? 0;
+  const more = ten === 0 ? undefined : units.get(second);
+  return more === undefined ? [ten, 1] : [ten + more, 2];
 }
 
 function grouped(whole: string): string {

@@ -4,7 +4,9 @@ import { localPhone } from '../base/phone.ts';
 import { shownText } from '../base/text.ts';
 import type { Actor, Channel } from '../flow/action.ts';
 import { normal } from '../flow/definition.ts';
-import { isPinLike } from '../flow/step.ts';
+import { isPinLike } from '../flow/answer.ts';
+import { commandIn } from '../flow/navigation.ts';
+import type { Heard } from '../flow/session.ts';
 import { notify } from '../outbox/notify.ts';
 import { firstName } from '../people/first-name.ts';
 import { personById } from '../people/find.ts';
@@ -130,6 +132,52 @@ export async function answerAsPerson(
     { key: `person:${key}`, person_id: person.id, words, ...(await wayTo(tx, person)) },
   ]);
   return say('passed_on');
+}
+
+/**
+ * An admin says DONE and answers no message with it: the only chat that is theirs is given back.
+ * Returns what the admin is told; undefined when there is none, or it says something else.
+ */
+export async function doneWithOnly(
+  tx: Tx,
+  house: House,
+  { actor, key, text }: { actor: Actor; key: string; text: string },
+): Promise<string | undefined> {
+  if (!isDone(text) || !actor.roles.includes('admin')) return undefined;
+  const { rows } = await sql<{ person_id: bigint }>`
+    select person_id from handoffs where until > now() and given_back_at is null limit 2
+  `.execute(tx);
+  const [only, ...others] = rows;
+  if (!only) return undefined;
+  if (others.length > 0) return wordsFor(house, 'several_chats', actor.language, 'whatsapp');
+  const person = await personById(tx, only.person_id);
+  await giveBack(tx, house, person, key);
+  const { who } = await whoIs(tx, person);
+  const values = { ...house.values, who };
+  return wordsFor({ ...house, values }, 'given_back', actor.language, 'whatsapp');
+}
+
+/** What somebody means by what they write while a person of the house answers them. */
+export function meantForUs(
+  { flows }: House,
+  { actor, input }: { actor: Actor; input: Heard },
+): 'menu' | 'word' | 'start' | undefined {
+  if (typeof input !== 'string') return input.type === 'tap' ? 'menu' : undefined;
+  const command = commandIn(input, 'whatsapp', undefined);
+  if (command === 'start') return 'start';
+  if (command === 'home' || command === 'help') return 'menu';
+  if (command !== undefined) return undefined;
+  const flow = flows.flows.get(flows.starts.get(normal(input)) ?? '');
+  const needs = flow?.needs;
+  const open = !needs || actor.roles.some((role) => needs.includes(role));
+  return flow?.title && open ? 'word' : undefined;
+}
+
+/** Who was handed over has the menu back because they want it. */
+export async function takeBackMenu(tx: Tx, person_id: bigint): Promise<void> {
+  await sql`
+    update handoffs set given_back_at = now() where person_id = ${person_id} and given_back_at is null
+  `.execute(tx);
 }
 
 /**

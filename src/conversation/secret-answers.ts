@@ -3,7 +3,7 @@ import { clock } from '../base/clock.ts';
 import { type Db, inTransaction } from '../base/db.ts';
 import { assert } from '../base/errors.ts';
 import { sha256 } from '../base/secrets.ts';
-import { isPinLike } from '../flow/step.ts';
+import { isPinLike } from '../flow/answer.ts';
 import { tells_of_person } from './handoff.ts';
 import type { House } from './house.ts';
 import { reference_before } from './questions.ts';

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { clock } from '../base/clock.ts';
 import type { Db, Tx } from '../base/db.ts';
-import { isPinLike } from '../flow/step.ts';
+import { isPinLike } from '../flow/answer.ts';
 import { InboundSms, OptOut, readForm } from '../channels/sms/payloads.ts';
 import { drainInbox, type Kept } from '../inbox/take.ts';
 import { notify } from '../outbox/notify.ts';

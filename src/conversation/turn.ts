@@ -26,8 +26,8 @@ import {
 import { notify } from '../outbox/notify.ts';
 import { personById, setReminders } from '../people/find.ts';
 import { learnContents } from './contents.ts';
-import type { House } from './house.ts';
-import { handOver, passOn } from './handoff.ts';
+import { type House, wordsFor } from './house.ts';
+import { handOver, meantForUs, passOn, takeBackMenu } from './handoff.ts';
 import { countingTurn, logRefused } from './refusals.ts';
 
 export interface Heard {
@@ -114,7 +114,11 @@ export async function claimTurn(
  */
 export async function takeTurn(tx: Tx, house: House, heard: Heard, loaded?: Loaded): Promise<Said> {
   const { session, handed_over, now, asked } = loaded ?? (await loadSession(tx, heard));
-  if (handed_over && !isStop(heard.input)) return silence(tx, house, heard);
+  if (handed_over && !isStop(heard.input)) {
+    const meant = meantForUs(house, heard);
+    if (meant !== 'start') return besideAPerson(tx, house, heard, meant);
+    await takeBackMenu(tx, heard.actor.id);
+  }
   if (session) await learnContents(tx, house.flows, session);
   const events: StepEvent[] = [];
   let { actor } = heard;
@@ -224,6 +228,18 @@ async function runAction(
 const noSession = { session: undefined, events: [], asked: undefined };
 
 // In a chat that a person of the house has taken over, what is written goes to them.
+async function besideAPerson(
+  tx: Tx,
+  house: House,
+  heard: Heard,
+  meant: 'menu' | 'word' | undefined,
+): Promise<Said> {
+  const said = meant === 'menu' ? undefined : await silence(tx, house, heard);
+  if (meant === undefined && said) return said;
+  const { language } = heard.actor;
+  return { words: wordsFor(house, 'handoff_menu', language, heard.channel), over: true };
+}
+
 async function silence(tx: Tx, house: House, { actor, key, input }: Heard): Promise<Said> {
   const text = typeof input === 'string' ? input : `(${input.type})`;
   await passOn(tx, house, { actor, key, text });

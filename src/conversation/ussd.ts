@@ -7,7 +7,7 @@ import { sha256 } from '../base/secrets.ts';
 import type { KeyPress } from '../channels/ussd/gateway.ts';
 import type { Actor, Language } from '../flow/action.ts';
 import type { Session } from '../flow/session.ts';
-import { isPinLike } from '../flow/step.ts';
+import { isPinLike } from '../flow/answer.ts';
 import { notify } from '../outbox/notify.ts';
 import { actor_columns, lockAhead, locked_person, lockPersonAt } from '../people/find.ts';
 import { awaitsChoice, DoesMore, type Loaded, type Said, takeTurn } from './turn.ts';

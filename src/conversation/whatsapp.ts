@@ -14,7 +14,7 @@ import { drainInbox, type Kept } from '../inbox/take.ts';
 import { type Choices, notify } from '../outbox/notify.ts';
 import { lockPersonAt } from '../people/find.ts';
 import { knownAs, learnIds } from '../people/whatsapp-ids.ts';
-import { answerAsPerson, answeredOnPhone, isHandedOver } from './handoff.ts';
+import { answerAsPerson, doneWithOnly, answeredOnPhone, isHandedOver } from './handoff.ts';
 import { type House, wordsFor } from './house.ts';
 import { noteTalk, questionMeant, questionOver } from './questions.ts';
 import { tooOften } from './refusals.ts';
@@ -126,8 +126,10 @@ async function asPerson(
   actor: Actor,
   { key, answers, text }: Message,
 ): Promise<Said | undefined> {
-  if (answers === null) return undefined;
-  const words = await answerAsPerson(tx, house, { actor, key, answers, text: text ?? '' });
+  const said = { actor, key, text: text ?? '' };
+  const words =
+    (answers === null ? undefined : await answerAsPerson(tx, house, { ...said, answers })) ??
+    (await doneWithOnly(tx, house, said));
   return words === undefined ? undefined : { words, over: true };
 }
 

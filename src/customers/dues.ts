@@ -39,10 +39,12 @@ export const creditDues: Dues = {
 
   async find(db, references) {
     const { rows } = await sql<Named & { id: bigint }>`
-      select c.number as reference, c.id, c.person_id from customers c
+      select c.number as reference, c.id, c.person_id, concat_ws(', ', c.name, c.number) as owner
+      from customers c
       where c.number = any(${references}::text[])
       union all
-      select a.value, c.id, c.person_id from addresses a join customers c on c.person_id = a.person_id
+      select a.value, c.id, c.person_id, concat_ws(', ', c.name, c.number)
+      from addresses a join customers c on c.person_id = a.person_id
       where a.kind = 'msisdn' and a.value = any(${references}::text[])
     `.execute(db);
     return rows.map((row) => ({ ...row, party: customerParty(row.id), due: null }));
@@ -57,10 +59,11 @@ export const creditDues: Dues = {
   },
 
   async partiesOf(db: Db, person_ids) {
-    const { rows } = await sql<{ id: bigint; person_id: bigint }>`
-      select id, person_id from customers where person_id = any(${person_ids}::bigint[])
+    const { rows } = await sql<{ id: bigint; person_id: bigint; owner: string }>`
+      select id, person_id, concat_ws(', ', name, number) as owner
+      from customers where person_id = any(${person_ids}::bigint[])
     `.execute(db);
-    return rows.map((row) => ({ party: customerParty(row.id), person_id: row.person_id }));
+    return rows.map(({ id, ...row }) => ({ party: customerParty(id), ...row }));
   },
 
   // Paying ahead is always possible, but never what is asked for.

@@ -12,6 +12,8 @@ import { compared } from './words.ts';
 type Understood =
   | { kind: 'value'; value: unknown; to: string | undefined }
   | { kind: 'flow'; flow: string }
+  /** It answers another question that waits behind this one; without a value wrongly so. */
+  | { kind: 'typed'; step: AskStep; value: unknown; note: string }
   /** No answer, and it costs a try; `note` is the shared text that says why. */
   | { kind: 'wrong'; note: string }
   /** Nothing was said that could be an answer: the question stays as it is. */
@@ -63,16 +65,30 @@ function typedAnswer(
   // A message that crossed with the question is not a wrong code.
   if (type === 'code' && !/^[\d\s]+$/.test(text)) return { kind: 'nothing' };
   const wrong: Understood = { kind: 'wrong', note: `wrong_${type}` };
-  const reader = type in readers ? readers[type as keyof typeof readers] : undefined;
-  const value = reader?.(text.trim(), place.ctx.now);
-  if (value === undefined) return wrong;
   const is_text = type === 'text' || type === 'name';
-  const size = is_text ? String(Array.from(String(value)).length) : String(value);
   const least = limitValue(place, session, min);
   const most = limitValue(place, session, max) ?? (is_text ? '500' : undefined);
-  if (least !== undefined && compared(size, least) < 0) return wrong;
-  if (most !== undefined && compared(size, most) > 0) return wrong;
+  const value = valuesOf(type, text, place.ctx.now).find((it) => {
+    const size = is_text ? String(Array.from(String(it)).length) : String(it);
+    return (
+      (least === undefined || compared(size, least) >= 0) &&
+      (most === undefined || compared(size, most) <= 0)
+    );
+  });
+  if (value === undefined) return wrong;
   return { kind: 'value', value, to: undefined };
+}
+
+const year_ms = 365 * 24 * 60 * 60 * 1000;
+
+// What it may mean, the likeliest first: where a day without a year is asked for and must be over,
+// it is that of the year before.
+function valuesOf(type: AskType, text: string, now: Date): (string | number)[] {
+  const reader = type in readers ? readers[type as keyof typeof readers] : undefined;
+  const others = type === 'date' && !Object.hasOwn(near_days, normal(text)) ? [-1] : [];
+  return [0, ...others].flatMap((years) => {
+    return reader?.(text.trim(), new Date(now.getTime() + years * year_ms)) ?? [];
+  });
 }
 
 function limitValue(place: Place, session: Session, limit: Limit | undefined): string | undefined {
@@ -181,7 +197,34 @@ const meant: Readonly<Record<string, string>> = {
 function chosenAnswer(place: Place, session: Session, step: AskStep, text: string): Understood {
   const choices = choicesOf(place, session, step);
   const choice = chosen(choices, place, session, text);
-  return choice ? chose(choice) : { kind: 'wrong', note: 'not_understood' };
+  if (choice) return chose(choice);
+  return typedInstead(place, session, step, text) ?? { kind: 'wrong', note: 'not_understood' };
+}
+
+// "500" below "Pay INV-12?" is how much; more than can be paid is an amount too, unless it looks
+// like a PIN.
+function typedInstead(
+  place: Place,
+  session: Session,
+  { answers }: AskStep,
+  text: string,
+): Understood | undefined {
+  const name = answers.of === 'options' ? answers.typed : undefined;
+  const step = name === undefined ? undefined : place.flow.steps.get(name);
+  if (step?.kind !== 'ask' || step.answers.of !== 'typed') return undefined;
+  const answer = typedAnswer(place, session, step.answers, text);
+  if (answer.kind === 'value') return { kind: 'typed', step, value: answer.value, note: '' };
+  const { type } = step.answers;
+  const read =
+    type in readers ? readers[type as keyof typeof readers](text.trim(), place.ctx.now) : undefined;
+  const is_pin = isPinLike(text) && !text.trim().endsWith('0');
+  if (read === undefined || is_pin) return undefined;
+  return { kind: 'typed', step, value: undefined, note: `wrong_${type}` };
+}
+
+/** What may be a PIN that nobody asked for: an amount or a choice is not written so. */
+export function isPinLike(text: string): boolean {
+  return /^\d{4,6}$/.test(text.trim());
 }
 
 /** By number, by id, by label in either language; a label that two share chooses neither. */

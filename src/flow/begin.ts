@@ -1,6 +1,6 @@
 import { assert } from '../base/errors.ts';
 import { type AskStep, type Flow, type Flows, isSecret, normal } from './definition.ts';
-import { end, isAside, run } from './run.ts';
+import { close, end, isAside, run } from './run.ts';
 import { hasRole, isKeptOff, mayBegin } from './screen.ts';
 import {
   askedAt,
@@ -26,12 +26,12 @@ export function start(
   assert(flow, `there is a flow ${name}`);
   const place = { flows, flow, ctx };
   const session = { ...newSession(flow, id, ctx.now), ...more };
-  if (isKeptOff(flow, ctx)) return end(place, session, 'not_here');
+  if (isKeptOff(flow, ctx)) return close(place, session, 'not_here');
   if (!hasRole(place)) {
     tell(place, flow.first, 'not_allowed');
-    return end(place, session, 'not_allowed');
+    return close(place, session, 'not_allowed');
   }
-  if (ctx.channel === 'sms' && asksSecretsBySms(flow)) return end(place, session, 'not_by_sms');
+  if (ctx.channel === 'sms' && asksSecretsBySms(flow)) return close(place, session, 'not_by_sms');
   return run(place, session, flow.first);
 }
 
@@ -101,13 +101,15 @@ interface Aside {
 
 /**
  * Begins another flow while a question waits. What somebody has half done is asked again when that
- * flow is over; on USSD there is no room for both, and a question of Karani's own waits by itself.
+ * flow is over, once; on USSD there is no room for both, and a question of Karani's own waits by
+ * itself.
  */
 export function startAside({ place, session, step }: Aside, beginning: Beginning): Turn {
   const { flows, flow, ctx } = place;
   const left = session.callers && isAside(flows, session) ? session.callers : asCaller();
   function asCaller() {
-    const half_done = flow.title !== undefined && session.trail.length > 0 && !session.callers;
+    const half_done =
+      flow.title !== undefined && session.trail.length > 0 && !session.callers && !session.resumed;
     const { hash, values, tries, trail } = session;
     return half_done ? [{ flow: flow.name, hash, at: step.name, values, tries, trail }] : undefined;
   }
@@ -132,10 +134,12 @@ export function wordAway(
   if (answers.of !== 'typed' || step.free || !['text', 'name'].includes(answers.type)) {
     return undefined;
   }
-  const word = normal(text);
-  const flow = flows.flows.get(flows.starts.get(word) ?? '');
-  if (!flow || !mayBegin({ flows, flow, ctx })) return undefined;
-  return { flow: flow.name, given: { text: word, is_word: true } };
+  const beginning = beginningIn(flows, text);
+  const flow = flows.flows.get(beginning?.flow ?? '');
+  if (!beginning || !flow || !mayBegin({ flows, flow, ctx })) return undefined;
+  // "balance CUST-001" is nobody's name either.
+  const said = answers.type === 'name' && /\d/.test(beginning.given.text);
+  return beginning.given.is_word || said ? beginning : undefined;
 }
 
 /**

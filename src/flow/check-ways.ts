@@ -1,5 +1,5 @@
 import type { Draft } from './compile.ts';
-import type { AskStep, Step } from './definition.ts';
+import { type AskStep, isSecret, type Step } from './definition.ts';
 import { nearest } from './guess.ts';
 import type { Text } from './words.ts';
 import { type Way, waysFrom } from './ways.ts';
@@ -26,6 +26,11 @@ function checkTargets(draft: Draft, step: Step, shared: ReadonlyMap<string, Text
       const guess = meant === undefined ? '' : `; "${meant}" is nearest`;
       source.report(at, `there is no step "${to}"${guess}`);
     }
+  }
+  if (step.kind === 'ask' && step.answers.of === 'options' && step.answers.typed !== undefined) {
+    const other = draft.flow.steps.get(step.answers.typed);
+    if (other && (other.kind !== 'ask' || other.answers.of !== 'typed' || isSecret(other)))
+      source.report(['steps', step.name, 'typed'], 'this is no question for typing');
   }
   const skipped = (step.on || step.when) && step.follows === undefined;
   const stuck = lacksNext(step);

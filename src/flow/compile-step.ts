@@ -157,7 +157,9 @@ function readAnswers(it: Reading, keys: Keys, step: Ask): Answers | undefined {
   const options = readOptions(it, [...keys, 'pick'], fixed);
   if (Object.keys(fixed).length === 0)
     it.source.report([...keys, 'pick'], 'there is nothing to pick');
-  return options && options.length > 0 ? { of: 'options', options } : undefined;
+  return options && options.length > 0
+    ? { of: 'options', options, typed: 'typed' in step ? step.typed : undefined }
+    : undefined;
 }
 
 // Undefined when one of them has no words.

@@ -72,6 +72,7 @@ export const step_shapes = {
   options: z.strictObject({
     ...asked,
     pick: z.record(Name, z.strictObject({ en: z.string(), sw: z.string(), to: Name.optional() })),
+    typed: Name.optional(),
     optional: z.boolean().optional(),
   }),
   list: z.strictObject({
@@ -155,7 +156,8 @@ export interface Option {
 /** What an `ask` takes for an answer. */
 export type Answers =
   | { of: 'typed'; type: AskType; min: Limit | undefined; max: Limit | undefined }
-  | { of: 'options'; options: readonly Option[] }
+  /** `typed`: a question for typing that may be answered here at once, "500" for its amount. */
+  | { of: 'options'; options: readonly Option[]; typed?: string | undefined }
   /** `or`: ways on that stand behind the list, and choose nothing of it. */
   | { of: 'list'; from: Path; label: Text; value: string; or: readonly Option[] }
   | { of: 'menu'; flows: readonly string[] };
@@ -273,6 +275,8 @@ export const engine_texts = [
   'choose',
   'not_by_sms',
   'handoff_off',
+  'handoff_menu',
+  'several_chats',
   'question_over',
   'digits_hidden',
   'slow',
@@ -280,6 +284,7 @@ export const engine_texts = [
   'too_often',
   'try_again',
   'nothing_here',
+  'nothing_open',
   'back',
   'more',
   ...ask_types.map((type) => `wrong_${type}`),

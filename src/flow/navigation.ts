@@ -3,7 +3,7 @@ import type { Channel } from './action.ts';
 
 /** Words that mean the same everywhere; no flow can begin with one or take one for its own. */
 
-export type Command = 'back' | 'home' | 'more' | 'help' | 'stop' | 'start' | 'skip';
+export type Command = 'back' | 'home' | 'more' | 'help' | 'stop' | 'cancel' | 'start' | 'skip';
 
 const words: Readonly<Record<Command, readonly string[]>> = {
   back: ['back', 'rudi'],
@@ -11,6 +11,8 @@ const words: Readonly<Record<Command, readonly string[]>> = {
   more: ['more', 'zaidi'],
   help: ['help', 'msaada', 'usaidizi'],
   stop: ['stop', 'acha', 'simamisha'],
+  // Ends a conversation, and never reminders.
+  cancel: ['cancel', 'futa'],
   start: ['start', 'anza'],
   skip: ['skip', 'endelea', 'ruka', 'hakuna'],
 };

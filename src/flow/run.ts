@@ -15,6 +15,7 @@ import {
   viewOf,
 } from './session.ts';
 import { contentOf, type Standing } from './standing.ts';
+import { typed_instead } from './value-types.ts';
 import { type Text, fill, holds } from './words.ts';
 
 /** From step to step, until a person is asked, an action is to run, or all is said. */
@@ -44,6 +45,22 @@ export function answered(
   return run(place, next, to, isSecret(step) ? { [step.name]: value } : undefined);
 }
 
+/** Goes on with what was typed where options waited: the answer to another question. */
+export function typed(
+  place: Place,
+  session: Session,
+  step: AskStep,
+  answer: { step: AskStep; value: unknown; note: string },
+): Turn {
+  tell(place, step.name, 'answered');
+  const values = { ...session.values, [step.name]: typed_instead };
+  const trail = [...session.trail, step.name].slice(-longest_trail);
+  const there = { ...session, ...nothing_above, values, trail, at: answer.step.name };
+  return answer.value === undefined
+    ? wrong(place, there, answer.step, answer.note)
+    : answered(place, there, answer.step, answer.value, answer.step.next);
+}
+
 function without(values: Session['values'], name: string): Session['values'] {
   if (!(name in values)) return values;
   const { [name]: _, ...others } = values;
@@ -51,7 +68,13 @@ function without(values: Session['values'], name: string): Session['values'] {
 }
 
 // Set rather than left out, which costs five times as much: JSON has neither.
-const nothing_above = { note: undefined, said: undefined, above: undefined, page: undefined };
+const nothing_above = {
+  note: undefined,
+  said: undefined,
+  above: undefined,
+  page: undefined,
+  resumed: undefined,
+};
 
 /** Without what stood above the last screen. */
 export function withoutNote(session: Session): Session {
@@ -84,8 +107,8 @@ function leave(place: Place, session: Session, to: string): Turn {
   return to.startsWith('$') ? close(place, session, to.slice(1)) : run(place, session, to);
 }
 
-// With a shared text; a question that was left for this is asked again below it.
-function close(place: Place, session: Session, name: string): Turn {
+/** Ends with a shared text; a question that was left for this flow is asked again below it. */
+export function close(place: Place, session: Session, name: string): Turn {
   const turn = end(place, session, name);
   return isAside(place.flows, session) ? resumed(place, session, turn.words) : turn;
 }
@@ -163,6 +186,7 @@ function ask(place: Place, here: Session, step: AskStep): Turn {
   if (answer.kind === 'value') {
     return answered(place, session, step, answer.value, answer.to ?? step.next);
   }
+  if (answer.kind === 'typed') return typed(place, session, step, answer);
   const note = given.is_word ? {} : { note: 'not_understood' };
   return wait(place, { ...session, ...note }, step);
 }
@@ -240,7 +264,7 @@ function resumed(place: Place, session: Session, words: string): Turn {
   assert(outer && step?.kind === 'ask', 'a question was left');
   const note = sharedText(place.flows, 'resumed', place.ctx.channel);
   const above = [words, fill(note, viewOf(outer.place, outer.session))];
-  return wait(outer.place, { ...outer.session, above }, step);
+  return wait(outer.place, { ...outer.session, above, resumed: true }, step);
 }
 
 /** The flow that called this one, where it did. */

@@ -37,6 +37,8 @@ export interface Session {
    */
   given?: { text: string; is_word: boolean } | undefined;
   page?: number | undefined;
+  /** Asked again after another flow, and not answered since: it is left behind the next time. */
+  resumed?: boolean | undefined;
   /** Questions answered before, oldest first, with what stood above them. */
   trail: Asked[];
 }

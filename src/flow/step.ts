@@ -1,5 +1,5 @@
 import { assert } from '../base/errors.ts';
-import { understand } from './answer.ts';
+import { isPinLike, understand } from './answer.ts';
 import { type AskStep, type Flows, isSecret, normal, type Step } from './definition.ts';
 import { nearest } from './guess.ts';
 import { type Command, commandIn, isGreeting } from './navigation.ts';
@@ -13,7 +13,7 @@ import {
   startBy,
   wordAway,
 } from './begin.ts';
-import { answered, callerOf, end, refused, run, wait, withoutNote, wrong } from './run.ts';
+import { answered, callerOf, end, refused, run, typed, wait, withoutNote, wrong } from './run.ts';
 import { hasRole, mayBegin, menu_tag } from './screen.ts';
 import {
   askedAt,
@@ -126,6 +126,8 @@ function hearNow(
     case 'value':
       if (flow === flows.guess) return guessed(place, session, answer.value, session_id);
       return answered(place, session, step, answer.value, answer.to ?? step.next);
+    case 'typed':
+      return typed(place, session, step, answer);
     case 'wrong': {
       if (typeof heard !== 'string') return wrong(place, session, step, answer.note);
       const other = beginningIn(flows, heard);
@@ -203,15 +205,12 @@ export function awaitsSecret(flows: Flows, session: Session): boolean {
   return session.secret === true || (step?.kind === 'ask' && isSecret(step));
 }
 
-/** What may be a PIN that nobody asked for: an amount or a choice is not written so. */
-export function isPinLike(text: string): boolean {
-  return /^\d{4,6}$/.test(text.trim());
-}
-
 /** Whether digits are no surprise where this session waits. */
 export function takesDigits(flows: Flows, session: Session): boolean {
   const step = contentOf(flows, session)?.steps.get(session.at);
-  return step?.kind === 'ask' && step.answers.of === 'typed';
+  if (step?.kind !== 'ask') return false;
+  const { answers } = step;
+  return answers.of === 'typed' || (answers.of === 'options' && answers.typed !== undefined);
 }
 
 /** Whether what this session hears next is chosen from what it shows. */
@@ -246,6 +245,7 @@ function firstWords(flows: Flows, heard: Heard, id: string, ctx: Context): Turn 
   const command = commandIn(text, ctx.channel, undefined);
   if (command === 'help') return closing(flows, ctx, 'help');
   if (command === 'stop') return noReminders(flows, ctx);
+  if (command === 'cancel') return menu(flows, id, ctx, 'nothing_open');
   if (command === 'start') return startAgain(flows, id, ctx);
   const beginning = beginningIn(flows, text);
   if (beginning) return startBy(flows, beginning, id, ctx);
@@ -294,6 +294,10 @@ function obey(
       return flow.title || session.callers
         ? end(place, session, 'stopped')
         : noReminders(flows, ctx);
+    case 'cancel':
+      return flow.title || session.callers
+        ? end(place, session, 'stopped')
+        : menu(flows, session_id, ctx, 'nothing_open');
     case 'start':
       return startAgain(flows, session_id, ctx);
     case 'help':

@@ -79,13 +79,19 @@ const typed_values: Readonly<Record<AskType, z.ZodType>> = {
   location: Location,
 };
 
+/** What a question with options is set to when what it may be answered with was typed. */
+export const typed_instead = 'typed';
+
 function answerType(flow: Flow, actions: Actions, step: AskStep): z.ZodType | undefined {
   const { answers } = step;
   switch (answers.of) {
     case 'typed':
       return typed_values[answers.type];
     case 'options':
-      return z.enum(answers.options.map((option) => option.id));
+      return z.enum([
+        ...answers.options.map((option) => option.id),
+        ...(answers.typed === undefined ? [] : [typed_instead]),
+      ]);
     case 'menu':
       return undefined;
     case 'list':

@@ -46,7 +46,9 @@ export function waysFrom(step: Step): Way[] {
       const options = answers.options.map(({ id, to }) =>
         way(to ?? step.next, step.name, true, to === undefined ? ['to'] : ['pick', id, 'to']),
       );
-      return [...skips, over, ...skipped, ...options];
+      const typed =
+        answers.typed === undefined ? [] : [way(answers.typed, step.name, true, ['typed'])];
+      return [...skips, over, ...skipped, ...options, ...typed];
     }
   }
 }

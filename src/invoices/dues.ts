@@ -20,13 +20,14 @@ export const invoiceDues: Dues = {
   async find(db, references) {
     const { rows } = await sql<Omit<Named, 'due' | 'party'> & { id: bigint; customer_id: bigint }>`
       select i.number as reference, i.id, i.customer_id, c.person_id,
-             i.voided_at is not null as closed
+             concat_ws(', ', c.name, c.number) as owner, i.voided_at is not null as closed
       from invoices i join customers c on c.id = i.customer_id
       where i.number = any(${references}::text[])
     `.execute(db);
     return rows.map((row) => ({
       reference: row.reference,
       person_id: row.person_id,
+      owner: row.owner,
       party: customerParty(row.customer_id),
       due: { kind: 'invoice', id: row.id },
       closed: row.closed,
@@ -154,7 +155,8 @@ async function openInvoices(db: Db, parties: string[], lock: RawBuilder<unknown>
       where customer_id = any(${customerIds(parties)}::bigint[]) and outstanding_cents > 0
       order by id ${lock}
     )
-    select i.id, i.number as reference, i.customer_id, i.outstanding_cents, i.due_on, c.person_id
+    select i.id, i.number as reference, i.customer_id, i.outstanding_cents, i.due_on, c.person_id,
+           concat_ws(', ', c.name, c.number) as owner
     from open i join customers c on c.id = i.customer_id
     order by i.due_on, i.id
   `.execute(db);

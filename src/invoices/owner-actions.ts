@@ -37,6 +37,7 @@ export const ownerActions: Actions = {
       typed_name: z.string().optional(),
       phone: z.string().optional(),
       typed_phone: z.string().optional(),
+      both: z.object({ name: z.string(), phone: z.string() }).optional(),
       amount: Money.optional(),
       typed_amount: Money.optional(),
       what: z.string().optional(),
@@ -65,10 +66,10 @@ export const ownerActions: Actions = {
         const [customer] = await findCustomers(tx, number);
         return { customer: number, name: customer?.name ?? number, ...said };
       }
-      const phone = input.typed_phone ?? input.phone;
+      const phone = input.typed_phone ?? input.phone ?? input.both?.phone;
       const [known] = phone === undefined ? [] : await findCustomers(tx, phone);
       if (known) return { customer: known.number, name: known.name, ...said };
-      const name = input.typed_name ?? input.name ?? '';
+      const name = input.typed_name ?? input.name ?? input.both?.name ?? '';
       return { name, ...(phone === undefined ? {} : { phone }), ...said };
     },
   }),

@@ -99,7 +99,8 @@ async function decide(
   const paid_cents = parts.reduce((sum, part) => sum + part.amount_cents, 0n);
   const left_cents = payment.left_cents - paid_cents;
   if (left_cents === 0n) await withdraw(tx, [questionOf(payment.id)]);
-  await tellOfDecision(tx, { payment, parts, returned, by });
+  const kept = targets.some((target) => target.as_credit);
+  await tellOfDecision(tx, { payment, parts, returned, by, kept });
   return {
     parts: parts.map(({ due, amount_cents }) => ({ reference: due.reference, amount_cents })),
     left_cents,

@@ -4,6 +4,8 @@ import type { Db, Tx } from '../base/db.ts';
 export interface Party {
   party: string;
   person_id: bigint | null;
+  /** Who that is to the admins: "Kamau, CUST-001". */
+  owner?: string | undefined;
 }
 
 /** Something open that money can pay. */

@@ -12,6 +12,8 @@ export interface Told {
   parts: Decision['parts'];
   /** What it had paid before, when it was moved. */
   returned: Returned[];
+  /** Whether it is kept for later, whatever is open. */
+  kept?: boolean | undefined;
   /** Null when Karani moved it by a rule. */
   by: bigint | null;
 }
@@ -47,7 +49,7 @@ export async function tellOfDecision(tx: Tx, it: Told): Promise<void> {
 }
 
 function toOwner(
-  { payment, parts, returned }: Told,
+  { payment, parts, returned, kept }: Told,
   key: string,
   person_id: bigint | null,
 ): Message[] {
@@ -66,20 +68,22 @@ function toOwner(
     left: decimalFromCents(paid.left_cents),
     extra: decimalFromCents(paid.credit_cents),
   };
-  const template = moved
-    ? paid.dues === 0
-      ? 'paid_moved_to_credit'
-      : 'paid_moved'
-    : ownersTemplate(paid);
+  const template = (() => {
+    if (moved) return paid.dues === 0 ? 'paid_moved_to_credit' : 'paid_moved';
+    return kept && paid.dues === 0 ? 'paid_kept' : ownersTemplate(paid);
+  })();
   return [{ key: `${key}:owner:${person_id}`, person_id, template, values }];
 }
 
 async function toAdmins(tx: Tx, it: Told, key: string, by: bigint | null): Promise<Message[]> {
   const name = by === null ? null : (await personById(tx, by)).name;
+  const paid = summaryOf(it.parts.map((part) => ({ ...part, left_cents: 0n })));
   const values = {
     amount: decimalFromCents(it.payment.amount_cents),
     receipt: it.payment.receipt,
-    paid: wordsOf(it.parts),
+    paid: paid.references || '-',
+    customer: paid.owner,
+    credit: paid.credit_cents > 0n ? decimalFromCents(paid.credit_cents) : '-',
     who: name ?? '-',
   };
   const template = it.returned.length > 0 ? 'payment_moved' : 'payment_assigned';
@@ -87,12 +91,6 @@ async function toAdmins(tx: Tx, it: Told, key: string, by: bigint | null): Promi
   return admins
     .filter((person_id) => person_id !== by)
     .map((person_id) => ({ key: `${key}:admin:${person_id}`, person_id, template, values }));
-}
-
-// Credit has no reference of its own.
-function wordsOf(parts: Decision['parts']): string {
-  const references = parts.map((part) => part.due.reference).filter((it) => it !== 'credit');
-  return references.join(', ') || '-';
 }
 
 async function countAllocations(tx: Tx, payment_id: bigint): Promise<number> {

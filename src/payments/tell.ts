@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { clock, eatDate } from '../base/clock.ts';
 import type { Tx } from '../base/db.ts';
-import { decimalFromCents } from '../base/money.ts';
+import { decimalFromCents, shortMoney } from '../base/money.ts';
 import type { MatchRule } from '../base/schema.ts';
 import { ask } from '../outbox/ask.ts';
 import { type Message, notify } from '../outbox/notify.ts';
@@ -81,12 +81,14 @@ function adminAlert(it: Allocated, person_id: bigint): Message {
   const { payment, decision } = it;
   const paid = summary(it);
   const values = {
-    invoice: paid.references,
+    invoice: paid.dues > 1 ? paid.amounts : paid.references,
     amount: decimalFromCents(payment.amount_cents),
     receipt: payment.receipt,
-    customer: payerInWords(it),
+    customer: paid.owner,
+    payer: payerInWords(it),
     left: decimalFromCents(paid.left_cents),
     credit: decimalFromCents(paid.credit_cents),
+    ahead: paid.credit_cents > 0n ? decimalFromCents(paid.credit_cents) : '-',
     account: payment.account_typed || '-',
     // What was typed and named nothing: the payer's number decided instead, perhaps wrongly.
     typed: by_number.has(decision.rule) ? payment.account_typed || '-' : '-',
@@ -154,13 +156,17 @@ function summary({ decision, left_cents }: Allocated) {
 
 type Part = Allocated['decision']['parts'][number] & { left_cents: bigint };
 
-/** What these parts pay together: dues by reference, what is left of them, and credit. */
+/** What these parts pay together: whose dues, by reference, what is left of them, and credit. */
 export function summaryOf(parts: Part[]) {
   const dues = parts.filter((part) => part.due.kind !== 'credit');
   const credit = parts.find((part) => part.due.kind === 'credit');
   return {
     dues: dues.length,
     references: dues.map((part) => part.due.reference).join(', '),
+    amounts: dues
+      .map((part) => `${part.due.reference} ${shortMoney(part.amount_cents)}`)
+      .join(', '),
+    owner: [...new Set(parts.map((part) => part.due.owner ?? '-'))].join('; ') || '-',
     left_cents: dues.reduce((sum, part) => sum + part.left_cents, 0n),
     credit_cents: credit?.amount_cents ?? 0n,
   };

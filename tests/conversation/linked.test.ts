@@ -254,9 +254,10 @@ test('who answers on the phone takes the chat over, the admins are told, and DON
     '{person_taken}',
   ]);
   expect(/.{0,40}It is me.{0,40}/.exec(await everything())?.[0]).toBeUndefined();
-  expect(await writes(kamau, 'menu')).toHaveLength(3);
+  expect(await writes(kamau, 'thank you, Wanjiru')).toHaveLength(3);
+  expect((await writes(kamau, 'menu')).at(-1)).toMatch(/answers you here, so the menu is off/);
   await writes(kamau, 'and again', phone);
-  expect(await waiting()).toHaveLength(3);
+  expect(await waiting()).toHaveLength(4);
   await writes(kamau, 'Done', phone);
   expect((await writes(kamau, 'menu')).at(-1)).toMatch(/^Hello Kamau/);
 });

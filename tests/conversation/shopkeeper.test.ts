@@ -110,3 +110,90 @@ test('what is no name makes nobody a customer', async () => {
   expect(await says('customers 😀')).toMatch(/^We found nobody by that, and it is no name/);
   await says('acha');
 });
+
+test('an invoice is written in any order, and a word that begins something else is no name', async () => {
+  expect(await says('invoice 2.5k Mary Njeri shoes')).toMatch(/^Mary Njeri: KES 2,500 shoes, due/);
+  expect(await says('invoice 0712345679 shoes elfu mbili')).toMatch(
+    /^Mary Atieno: KES 2,000 shoes, due/,
+  );
+  expect(await says('ankara kwa Atieno 1,500/= viatu')).toMatch(
+    /^Mary Atieno: KES 1,500 viatu, due/,
+  );
+  expect(await says('invoice Jane Wambui 0733000111 700 soap')).toMatch(
+    /^New customer: Jane Wambui, 0733000111\.\nJane Wambui: KES 700 soap, due/,
+  );
+  expect(await says('invoice Mary Njeri -500')).toMatch(/^An amount cannot be minus/);
+  expect(await says('invoice 0733000111')).toMatch(/is new/);
+  // What was begun is gone on with after the word that led away.
+  expect(await says('today')).toMatch(
+    /^No payment has come in today yet\.\nYou were here\. For the menu reply MENU\.\n0733000111 is new/s,
+  );
+  expect(await says('balance cust 1')).toMatch(/^Kamau, CUST-001/);
+  await says('invoice 0733000111');
+  expect(await says('Jane Wambui')).toMatch(/^How much is it\?/);
+  expect(await says('balance kamau')).toMatch(/^Kamau, CUST-001.*\nHow much is it\?$/s);
+  expect(await says('elfu moja')).toMatch(/^What is it for\?/);
+  expect(await says('report')).toMatch(/Jane Wambui: KES 1,000 report, due/);
+  expect(await says('asante')).toMatch(/^You are welcome/);
+  expect(await says('cancel')).toMatch(/^Stopped: New invoice/);
+  expect(await says('cancel')).toMatch(/^There is nothing to cancel here/);
+});
+
+test('the owner reads who paid, for whom, what it paid and what is credit', async () => {
+  const lucy = await shop.register('Lucy', '254722000111');
+  await shop.issue(lucy.id, 300);
+  await shop.issue(lucy.id, 200);
+  const told = async (template: string) => {
+    const row = await house.db
+      .selectFrom('outbox')
+      .select('values')
+      .where('template', '=', template)
+      .orderBy('id', 'desc')
+      .executeTakeFirst();
+    return row?.values;
+  };
+  await shop.pay(lucy.number, 600);
+  expect(await told('payment_several')).toMatchObject({
+    customer: `Lucy, ${lucy.number}`,
+    payer: '+254799000111 (KAMAU)',
+    invoice: 'INV-20260302-0001 KES 300, INV-20260302-0002 KES 200',
+    left: '0.00',
+    ahead: '100.00',
+  });
+  // One line of her statement, whatever it paid.
+  expect(await says(`statement ${lucy.number}`)).toMatch(
+    /\n\d\d\/\d\d\/\d{4} -600\.00 \w{10} INV-20260302-0001 \+1\n.*Paid ahead: KES 100\.00$/s,
+  );
+  // Kept for later by a person it is not said that nothing was owed.
+  const { ref } = await pays('nobody', 50, 'NLJ7RT61C1');
+  await says(`${ref} other`);
+  await says(`${ref} kamau`);
+  expect(await says(`${ref} 2`)).toBe('KES 50.00 is kept as credit for Kamau, CUST-001.');
+  expect(await told('paid_kept')).toMatchObject({ amount: '50.00' });
+  expect(await told('payment_assigned')).toMatchObject({
+    customer: 'Kamau, CUST-001',
+    credit: '50.00',
+  });
+  // What is paid is not cancelled, and that is said at once.
+  expect(await says('void INV-20260302-0001')).toMatch(/cannot be cancelled: KES 300 is paid/);
+});
+
+test('who talks to a person can have the menu back, and DONE alone gives the only chat back', async () => {
+  const kamau = '254700000004';
+  expect(await says('pay 500', kamau)).toMatch(/^Sorry|^Pay which/);
+  expect(await says('person', kamau)).toMatch(/To have it back, reply START\.$/);
+  expect(await says('menu', kamau)).toMatch(/^A person from Duka answers you here/);
+  expect((await house.writes(kamau, 'balance')).filter((words) => words !== '')).toEqual([
+    expect.stringMatching(/^A person from Duka answers you here/),
+  ]);
+  expect((await house.writes(kamau, 'hakuna')).filter((words) => words !== '')).toEqual([]);
+  const heard = await house.writes(wanjiru, 'Done');
+  expect(heard).toContain('The menu is on again for Kamau.');
+  expect(await says('menu', kamau)).toMatch(/^Hello Kamau/);
+  await says('person', kamau);
+  expect(await says('start', kamau)).toMatch(/^Hello Kamau/);
+  // Who answers for the house asks nobody of it.
+  expect(await says('person')).toMatch(/^Here you are the person who answers/);
+  expect(await says('menu')).toMatch(/^Today KES/);
+  expect(await house.findings()).toEqual([]);
+});

@@ -54,6 +54,9 @@ test('a date can be bounded by today', async () => {
   const say = await asked('date', ', min: today', '|date');
   expect(say('9 Feb')).toMatch(/^Please write a date/);
   expect(say('leo')).toBe('Got 10 Feb.');
+  // In November 5 Feb is nearest next year, and a day that must be over is this year's.
+  const over = await asked('date', ', max: today', '|date');
+  expect(over('9 Mar')).toBe('Got 9 Mar 2025.');
 });
 
 test('a phone number is Kenyan and mobile, however it is written', async () => {

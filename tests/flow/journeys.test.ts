@@ -237,15 +237,19 @@ test('what was half done when another flow began is asked again when that one is
   for (const said of ['refund', '1', '1']) chat.say(said);
   expect(chat.say('approve')).toBe('Enter the code.');
   expect(chat.say('refund')).toMatch(/^Which order\?/);
+  // Back from the first question of what was begun beside it is to it.
+  chat.say('approve');
+  expect(chat.say('back')).toMatch(/^How much\?/);
   chat.say('approve');
   expect(chat.say('123456')).toMatch(
     /^Approved.*\nYou were here\. For the menu reply MENU\.\nHow much\? Up to KES 500$/s,
   );
-  // Back from the first question of what was begun beside it is to it, and it is answered as ever.
-  chat.say('approve');
-  expect(chat.say('back')).toMatch(/^How much\?/);
   for (const said of ['100', 'yes']) chat.say(said);
   expect(chat.ran.at(-1)).toMatchObject({ action: 'orders.refund', input: { amount: '100.00' } });
+  // Who leaves it twice does not want it.
+  const leaving = new Chat(own);
+  for (const said of ['refund', '1', '1', 'approve', '123456', 'approve']) leaving.say(said);
+  expect(leaving.say('123456')).not.toMatch(/How much/);
   // On USSD there is no room for both.
   const dialled = new Chat(own, { channel: 'ussd' });
   for (const said of ['refund', '1', '1', 'approve']) dialled.say(said);

@@ -33,6 +33,7 @@ test('the shipped conversations are right for every language and channel', async
     'remove_staff',
     'staff',
     'statement',
+    'thanks',
     'today',
     'unmatched',
     'void',

@@ -12,7 +12,8 @@ const payment = {
   invoice: 'INV-20260203-0001',
   amount: '500.00',
   receipt: 'NLJ7RT61SV',
-  customer: '+254722000000 (KAMAU)',
+  customer: 'Kamau, CUST-001',
+  payer: '+254722000000 (KAMAU)',
   left: '1000.00',
   credit: '200.00',
   account: 'JOHN SHOP',
@@ -26,7 +27,8 @@ test('admins read a part payment as one block, in their language', () => {
 Invoice INV-20260203-0001
 Amount: KES 500.00
 Receipt: NLJ7RT61SV
-Customer: +254722000000 (KAMAU)
+Customer: Kamau, CUST-001
+Paid by: +254722000000 (KAMAU)
 Balance left: KES 1,000.00
 
 ✅ Invoice partly paid`,
@@ -37,7 +39,8 @@ Balance left: KES 1,000.00
 Invoice INV-20260203-0001
 Kiasi: KES 500.00
 Risiti: NLJ7RT61SV
-Mteja: +254722000000 (KAMAU)
+Mteja: Kamau, CUST-001
+Aliyelipa: +254722000000 (KAMAU)
 Kiasi kilichobaki: KES 1,000.00
 
 ✅ Imelipwa yote, ziada KES 200.00`,
@@ -87,7 +90,14 @@ test('thanks fit one part of SMS with the longest values', () => {
     left: '250000.00',
     extra: '250000.00',
   };
-  for (const key of ['paid_part', 'paid_full', 'overpaid', 'paid_to_credit', 'unmatched_payer'])
+  for (const key of [
+    'paid_part',
+    'paid_full',
+    'overpaid',
+    'paid_to_credit',
+    'paid_kept',
+    'unmatched_payer',
+  ])
     for (const language of ['en', 'sw'] as const)
       expect(
         renderMessage(messages, key, values, language, 'sms', house).length,
