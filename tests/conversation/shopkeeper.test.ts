@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { clock } from '../../src/base/clock.ts';
 import { askQuestions } from '../../src/conversation/questions.ts';
 import { confirmation } from '../helpers/confirmation.ts';
@@ -19,6 +20,8 @@ beforeAll(async () => {
   await shop.register('Mary Njeri', '254712345678');
   await shop.register('Mary Atieno', '254712345679');
 });
+// She writes for days, as it were, and too often for one.
+beforeEach(() => sql`delete from rates`.execute(house.db));
 afterAll(async () => {
   vi.restoreAllMocks();
   await house.close();

@@ -153,7 +153,7 @@ describe.each(Object.keys(scenes))('on %s', (name) => {
       const second = await asked(450);
       // A bare number could be for either.
       await talk.says(wanjiru, '1', /./);
-      await talk.says(wanjiru, `${second} other`, /^Which one\?/);
+      await talk.says(wanjiru, `${second} other`, /^What does it pay\?/);
       await talk.says(wanjiru, `${second} ${customer.number}`, /^KES 450 for CUST-/);
       await talk.says(wanjiru, `${second} 2`, /^KES 450\.00 is kept as credit/);
       // The other admin comes too late for that one.
@@ -163,7 +163,7 @@ describe.each(Object.keys(scenes))('on %s', (name) => {
       await talk.begins(wanjiru, { word: 'invoice', line: 'New invoice' }, /^For whom/);
       await talk.begins(wanjiru, menu, /KES 450 /);
       await talk.picks(wanjiru, 'KES 450 ', /^UM\d+: KES 450 .*account SHULE/);
-      await talk.picks(wanjiru, 'Other', /^Which one\?/);
+      await talk.picks(wanjiru, 'Other', /^What does it pay\?/);
       await talk.says(wanjiru, customer.number, /^KES 450 for CUST-/);
       await talk.picks(wanjiru, 'Keep as credit', /^KES 450\.00 is kept as credit/);
     }
