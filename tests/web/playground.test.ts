@@ -216,7 +216,7 @@ test.skipIf(without_chromium)(
 test.skipIf(without_chromium)(
   'one admin asks for a cashier, and another approves with the code above the phone',
   async () => {
-    const { page, complaints, at } = await openPlayground(laptop);
+    const { page, complaints, at } = await openPlayground();
     await at('person-select').selectOption({ label: 'Wanjiru, admin' });
     await write(page, 'add cashier 0712345678 Njeri');
     await bubble(page, 'chat-mine', 'Role: cashier', 'Add Njeri, 0712345678?');
