@@ -212,3 +212,27 @@ test.skipIf(without_chromium)(
   },
   slow_ms,
 );
+
+test.skipIf(without_chromium)(
+  'one admin asks for a cashier, and another approves with the code above the phone',
+  async () => {
+    const { page, complaints, at } = await openPlayground();
+    await at('person-select').selectOption({ label: 'Wanjiru, admin' });
+    await write(page, 'add cashier 0712345678 Njeri');
+    await bubble(page, 'chat-mine', 'Role: cashier', 'Add Njeri, 0712345678?');
+    await write(page, '1');
+    await bubble(page, 'chat-mine', 'The other admins are asked');
+
+    await at('person-select').selectOption({ label: 'Otieno, admin' });
+    await bubble(page, 'chat-mine', 'Wanjiru wants to add Njeri');
+    await write(page, '1');
+    await bubble(page, 'chat-mine', 'Enter the 6-digit code');
+    const shown = await at('codes-mine').innerText();
+    expect(shown).toMatch(/^Authenticator \d{3} \d{3}, new in \d+ s$/);
+    await write(page, shown.replace(/,.*/, '').replace(/\D/g, ''));
+    await bubble(page, 'chat-mine', 'Approved: RQ');
+    expect(complaints).toEqual([]);
+    await page.close();
+  },
+  slow_ms,
+);
