@@ -8,7 +8,7 @@ const callbacks = 'tests/attacks/callbacks.test.ts';
 export const attacks: Guard[] = [
   {
     guard: 'a flow opens to those who have its role',
-    file: 'src/flow/step.ts',
+    file: 'src/flow/begin.ts',
     remove: '  if (!hasRole(place)) {',
     put: '  if (false) {',
     test: chat,
