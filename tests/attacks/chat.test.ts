@@ -96,6 +96,13 @@ const admins_words = [
   'today',
   'payments',
   'customers Mary',
+  'staff',
+  'add cashier 0733000111 Thief',
+  'ongeza admin 0733000111',
+  'remove admin 0700000002',
+  `merge 0700000004 ${mary.phone}`,
+  `change number ${mary.number} 0733000111`,
+  'approve RQ1',
 ];
 const others_words = [
   'assign UM1 CUST-001',

@@ -58,6 +58,7 @@ const tables = [
   'roles',
   'handoffs',
   'link_proofs',
+  'people_requests',
 ];
 
 /** All that an attack must leave as it is: every row about money and people, and what was decided. */

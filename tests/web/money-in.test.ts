@@ -123,9 +123,9 @@ test.skipIf(without_chromium)(
     await owners('Payment not matched', 'KES 450.00');
     // Below the newest question stand its choices.
     await tap('chat-owner', 'Other');
-    await owners('Which one?');
+    await owners('What does it pay?');
     await writeTo('chat-owner', 'CUST-001');
-    await owners('KES 450 for CUST-001?');
+    await owners('KES 450 for Kamau, CUST-001?');
     await tap('chat-owner', 'Keep as credit');
     await owners('KES 450.00 is kept as credit');
     await become(kamau);
@@ -148,7 +148,7 @@ test.skipIf(without_chromium)(
     await writeTo('chat-owner', right);
     await owners('Why?');
     await writeTo('chat-owner', 'he typed the wrong number');
-    await owners(`to ${right}?`);
+    await owners('Move KES 1,550', right);
     await tap('chat-owner', 'Yes');
     await owners(`Done. ${receipt} now pays ${right}`);
     await mine('KES 1,550.00', right);
