@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { inTransaction } from '../../src/base/db.ts';
 import { Refusal } from '../../src/base/errors.ts';
 import { actions } from '../../src/registry.ts';
@@ -6,7 +6,8 @@ import { type House, openHouse } from '../helpers/house.ts';
 
 let house: House;
 
-beforeEach(async () => {
+// Nothing is changed by who is refused, so all are refused in one house.
+beforeAll(async () => {
   house = await openHouse();
   return () => house.close();
 });
@@ -26,6 +27,9 @@ test.each(Object.keys(actions).filter((name) => actions[name]!.refusals.includes
     const input = {
       ...{ customer: 'CUST-001', text: 'INV-20260203-0001', ref: 'INV-20260203-0001' },
       ...{ payment: '1', typed: 'CUST-001', receipt: 'X', reason: 'X' },
+      ...{ request: '1', code: '000000', role: 'cashier', phone: '254712345678' },
+      ...{ keep: '1', other: '2', person: '1', from: '254712345678', to: '254712345679' },
+      ...{ old: '254712345678' },
       ...{ which: 'open', name: 'Mary', amount: '1500.00', what: 'shoes', due: '2026-12-01' },
     };
     await inTransaction(house.db, (tx) =>
