@@ -84,8 +84,9 @@ function adminAlert(it: Allocated, person_id: bigint): Message {
     invoice: paid.dues > 1 ? paid.amounts : paid.references,
     amount: decimalFromCents(payment.amount_cents),
     receipt: payment.receipt,
-    customer: paid.owner,
-    payer: payerInWords(it),
+    customer: payerInWords(it),
+    // Where another pays than who owes.
+    of: isOwn(it) ? '-' : paid.owner,
     left: decimalFromCents(paid.left_cents),
     credit: decimalFromCents(paid.credit_cents),
     ahead: paid.credit_cents > 0n ? decimalFromCents(paid.credit_cents) : '-',
@@ -100,6 +101,10 @@ function adminAlert(it: Allocated, person_id: bigint): Message {
     return paid.credit_cents > 0n ? 'payment_credit' : 'payment_full';
   })();
   return { key: `payment:${payment.id}:admin:${person_id}`, person_id, template, values };
+}
+
+function isOwn({ decision, payer }: Allocated): boolean {
+  return payer !== undefined && decision.parts.every((p) => p.due.person_id === payer.person_id);
 }
 
 /**

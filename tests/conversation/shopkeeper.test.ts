@@ -157,8 +157,8 @@ test('the owner reads who paid, for whom, what it paid and what is credit', asyn
   };
   await shop.pay(lucy.number, 600);
   expect(await told('payment_several')).toMatchObject({
-    customer: `Lucy, ${lucy.number}`,
-    payer: '+254799000111 (KAMAU)',
+    customer: '+254799000111 (KAMAU)',
+    of: `Lucy, ${lucy.number}`,
     invoice: 'INV-20260302-0001 KES 300, INV-20260302-0002 KES 200',
     left: '0.00',
     ahead: '100.00',

@@ -12,8 +12,8 @@ const payment = {
   invoice: 'INV-20260203-0001',
   amount: '500.00',
   receipt: 'NLJ7RT61SV',
-  customer: 'Kamau, CUST-001',
-  payer: '+254722000000 (KAMAU)',
+  customer: '+254722000000 (KAMAU)',
+  of: '-',
   left: '1000.00',
   credit: '200.00',
   account: 'JOHN SHOP',
@@ -27,11 +27,14 @@ test('admins read a part payment as one block, in their language', () => {
 Invoice INV-20260203-0001
 Amount: KES 500.00
 Receipt: NLJ7RT61SV
-Customer: Kamau, CUST-001
-Paid by: +254722000000 (KAMAU)
+Customer: +254722000000 (KAMAU)
 Balance left: KES 1,000.00
 
 ✅ Invoice partly paid`,
+  );
+  const for_another = { ...payment, of: 'Mary, CUST-002' };
+  expect(renderMessage(messages, 'payment_part', for_another, 'en', 'whatsapp', house)).toContain(
+    '\nCustomer: +254722000000 (KAMAU)\nFor: Mary, CUST-002\nBalance left:',
   );
   expect(renderMessage(messages, 'payment_credit', payment, 'sw', 'whatsapp', house)).toBe(
     `💰 *Malipo Yamepokelewa*
@@ -39,8 +42,7 @@ Balance left: KES 1,000.00
 Invoice INV-20260203-0001
 Kiasi: KES 500.00
 Risiti: NLJ7RT61SV
-Mteja: Kamau, CUST-001
-Aliyelipa: +254722000000 (KAMAU)
+Mteja: +254722000000 (KAMAU)
 Kiasi kilichobaki: KES 1,000.00
 
 ✅ Imelipwa yote, ziada KES 200.00`,

@@ -67,6 +67,7 @@ test('a payment pays its invoice, is on the books, and both admins and the payer
     amount: '500.00',
     receipt: 'NLJ7RT61SV',
     customer: '+254700000004 (KAMAU)',
+    of: '-',
     left: '4500.00',
   });
   expect(await house.findings()).toEqual([]);
