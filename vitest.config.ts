@@ -5,6 +5,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
+    setupFiles: ['tests/helpers/each-file.ts'],
     globalSetup: ['tests/helpers/global-setup.ts'],
     // Nothing of ours keeps state between files, and most of a short test's time is loading modules.
     isolate: false,

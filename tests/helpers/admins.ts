@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { vi } from 'vitest';
 import { clock } from '../../src/base/clock.ts';
 import { inTransaction } from '../../src/base/db.ts';
 import { askQuestions } from '../../src/conversation/questions.ts';
@@ -17,22 +18,24 @@ let shift_ms = 0;
 /** A code that is good now, for the person behind this number: each time one of a later step. */
 export async function codeOf(house: House, msisdn: string): Promise<string> {
   shift_ms += step_ms;
-  clock.now = () => new Date(Date.now() + shift_ms);
-  const found = await codeNow(house.db, house.conversations.keyed, await personOf(house, msisdn));
-  return found?.code ?? '';
+  return codeAt(house, msisdn, shift_ms);
 }
 
 /** A code that is certainly not good: none of the three that would be taken. */
 export async function wrongCode(house: House, msisdn: string): Promise<string> {
   const good = new Set<string>();
-  const now = clock.now;
-  for (const steps of [-1, 0, 1]) {
-    clock.now = () => new Date(now().getTime() + steps * step_ms);
-    const person_id = await personOf(house, msisdn);
-    good.add((await codeNow(house.db, house.conversations.keyed, person_id))?.code ?? '');
+  // The last is where the clock stays.
+  for (const steps of [-1, 1, 0]) {
+    good.add(await codeAt(house, msisdn, shift_ms + steps * step_ms));
   }
-  clock.now = now;
   return ['111111', '222222', '333333', '444444'].find((code) => !good.has(code)) ?? '';
+}
+
+// The clock goes on from there, until the file ends.
+async function codeAt(house: House, msisdn: string, ahead_ms: number): Promise<string> {
+  vi.spyOn(clock, 'now').mockImplementation(() => new Date(Date.now() + ahead_ms));
+  const person_id = await personOf(house, msisdn);
+  return (await codeNow(house.db, house.conversations.keyed, person_id))?.code ?? '';
 }
 
 export async function personOf(house: House, msisdn: string): Promise<bigint> {

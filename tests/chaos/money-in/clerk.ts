@@ -32,13 +32,17 @@ export async function passTime({ db }: MoneyWorld): Promise<void> {
   `.execute(db);
   // Who looks holds it for 30 seconds.
   await sql`
-    update prompts set look_at = now()
-    where state in ('waiting', 'sent', 'unknown', 'paid')
-      and (look_at > now() + interval '31 seconds' or state = 'waiting' and look_at > now())
+    update prompts set look_at = now() where id in (
+      select id from prompts
+      where state in ('waiting', 'sent', 'unknown', 'paid')
+        and (look_at > now() + interval '31 seconds' or state = 'waiting' and look_at > now())
+      for no key update skip locked)
   `.execute(db);
   await sql`
-    update prompts set lease_until = now()
-    where state = 'sending' and lease_until < now() + interval '14 seconds'
+    update prompts set lease_until = now() where id in (
+      select id from prompts
+      where state = 'sending' and lease_until < now() + interval '14 seconds'
+      for no key update skip locked)
   `.execute(db);
   await sql`
     update pulls set due_at = now(),
