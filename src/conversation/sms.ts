@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { clock } from '../base/clock.ts';
 import type { Db, Tx } from '../base/db.ts';
+import { isStop } from '../flow/navigation.ts';
 import { isPinLike } from '../flow/answer.ts';
 import { InboundSms, OptOut, readForm } from '../channels/sms/payloads.ts';
 import { drainInbox, type Kept } from '../inbox/take.ts';
@@ -30,7 +31,11 @@ async function answer(tx: Tx, house: House, row: Kept): Promise<void> {
   const actor = await lockPersonAt(tx, 'msisdn', sms.from);
   const key = `sms:${sms.id}`;
   const heard = { actor, channel: 'sms', input: sms.text, key } as const;
-  const refusals = await claimTurn(tx, { ...heard, inbox_id: row.id });
+  const refusals = await claimTurn(tx, {
+    ...heard,
+    inbox_id: row.id,
+    counts: !isStop(sms.text),
+  });
   if (refusals === undefined) return;
   const said =
     (await tooOften(tx, house, { ...heard, refusals })) ?? (await turnOf(tx, house, heard));

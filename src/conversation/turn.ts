@@ -87,6 +87,8 @@ export async function claimTurn(
     channel: Channel;
     inbox_id: bigint;
     heard?: HeardAt | undefined;
+    /** Whether it is one more that they wrote now, as STOP never is. */
+    counts: boolean;
   },
 ): Promise<number | undefined> {
   const { from = null, linked } = it.heard ?? {};
@@ -95,14 +97,14 @@ export async function claimTurn(
       insert into turns (key, person_id, inbox_id) values (${it.key}, ${it.actor.id}, ${it.inbox_id})
       on conflict do nothing returning person_id
     ), counted as (
-      ${countingTurn(it.channel, sql`select person_id from claimed`)}
+      ${countingTurn(it.channel, sql`select person_id from claimed where ${it.counts}`)}
     ), heard as (
       update addresses set heard_at = now(), heard_by = ${linked ? 'linked' : 'cloud'},
         linked_chat = coalesce(${linked?.chat ?? null}, linked_chat),
         lid = coalesce(lid, ${linked?.lid ?? null})
       where kind = 'whatsapp' and value = ${from} and exists (select from claimed)
     )
-    select refusals from counted
+    select coalesce((select refusals from counted), 0) as refusals from claimed
   `.execute(tx);
   return rows[0]?.refusals;
 }

@@ -10,6 +10,7 @@ import { LinkedMessage } from '../channels/whatsapp-linked/payloads.ts';
 import type { Actor } from '../flow/action.ts';
 import { normal } from '../flow/definition.ts';
 import type { Heard } from '../flow/session.ts';
+import { isStop } from '../flow/navigation.ts';
 import { drainInbox, type Kept } from '../inbox/take.ts';
 import { type Choices, notify } from '../outbox/notify.ts';
 import { lockPersonAt } from '../people/find.ts';
@@ -81,7 +82,8 @@ export async function answerAll(
     const from = (linked && (await knownAs(tx, linked))) ?? message.from;
     const actor = await lockPersonAt(tx, 'whatsapp', from, message.name);
     const heard = linked?.from_me ? undefined : { from, linked };
-    const turn = { key, actor, channel: 'whatsapp', inbox_id, heard } as const;
+    const counts = !linked?.from_me && !linked?.stale && !isStop(message.text);
+    const turn = { key, actor, channel: 'whatsapp', inbox_id, heard, counts } as const;
     const refusals = await claimTurn(tx, turn);
     if (refusals === undefined) continue;
     const said = await saidTo(tx, house, actor, { ...message, refusals });

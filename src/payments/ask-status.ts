@@ -98,6 +98,8 @@ async function addFirst(tx: Tx, shortcodes: string[]): Promise<void> {
     select id, shortcode, 1, token
     from unnest(${rows.map((p) => p.id)}::bigint[], ${rows.map((p) => p.shortcode)}::text[],
                 ${rows.map(() => newAddressSecret())}::text[]) as p(id, shortcode, token)
+    -- One of an earlier version may have asked, and not noted it on the payment.
+    on conflict (payment_id, n) do nothing
   `.execute(tx);
 }
 

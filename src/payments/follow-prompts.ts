@@ -48,7 +48,8 @@ export async function followPrompt(
                and a.due_kind = t.due_kind and a.due_id = t.due_id) as settled
     from payments p, prompts t
     where p.id = ${payment_id} and t.reference = ${reference} and t.payment_id is null
-    for no key update of p
+    -- The prompt too: who waited here for another that follows it finds it paid.
+    for no key update of p, t
   `.execute(tx);
   const [payment] = rows;
   if (!payment) return;

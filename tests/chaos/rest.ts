@@ -62,6 +62,22 @@ async function makeDue(db: Db): Promise<void> {
   // Sending takes milliseconds now, and who waits for a database that fell silent gives it up after
   // 12 seconds: whatever has been in flight for longer, nobody holds.
   await endLeases(db, 14);
+  await passMinute(db);
+}
+
+// Once nothing is on its way any more, a minute passes: for reports on messages that were sent and
+// never recorded as sent, and for payments that are told of in a digest.
+async function passMinute(db: Db): Promise<void> {
+  const quiet = sql`not exists (select from outbox where state in ('waiting', 'sending'))
+    and not exists (select from inbox where state = 'new' and source <> 'whatsapp_status')`;
+  await sql`
+    update inbox set received_at = received_at - interval '1 minute'
+    where state = 'new' and received_at > now() - interval '1 minute' and ${quiet}
+  `.execute(db);
+  await sql`
+    update payments set created_at = created_at - interval '1 minute'
+    where created_at > now() - interval '1 minute' and ${quiet}
+  `.execute(db);
 }
 
 /** Seconds that the oldest callback or message which is due has waited. */
