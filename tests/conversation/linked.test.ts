@@ -219,6 +219,9 @@ test('what waited for hours at WhatsApp does nothing, and its words are not kept
   await writes(kamau, 'I will call you', { stale: true, from_me: true });
   await writes(kamau, 'DONE', { stale: true, from_me: true });
   expect(await waiting()).toEqual(answers);
+  // Of all this only the first was written now.
+  const { rows } = await sql`select left_milli from rates`.execute(house.db);
+  expect(rows).toEqual([{ left_milli: 59_000 }]);
   const person = await house.db
     .selectFrom('people')
     .select('language')

@@ -1,8 +1,12 @@
+import { sql } from 'kysely';
 import { beforeEach, expect, test } from 'vitest';
 import { inTransaction } from '../../src/base/db.ts';
 import { followConfirmed } from '../../src/payments/follow-confirmed.ts';
+import { followPrompt } from '../../src/payments/follow-prompts.ts';
 import { reversedAtMpesa } from '../../src/payments/reverse.ts';
+import { waitingForLocks } from '../helpers/database.ts';
 import { paymentsOf } from '../helpers/house.ts';
+import { eventually } from '../helpers/process.ts';
 import { isStk, openPromptHouse } from '../helpers/prompts.ts';
 
 // A till's confirmation says nothing of the prompt that caused it.
@@ -39,6 +43,31 @@ test('a payment that was matched by its payer moves to the due of its prompt', a
   expect((await house.told()).map((row) => row.template)).toEqual([
     ...['payment_part', 'payment_part', 'paid_part'],
     ...['paid_moved', 'payment_moved', 'payment_moved'],
+  ]);
+  expect(await house.findings()).toEqual([]);
+});
+
+test('of two who let a payment follow its prompt at once, one moves it', async () => {
+  await ask();
+  const callbacks = await house.answer(kamau, 'pin');
+  await house.deliver(...callbacks.filter((it) => !isStk(it)));
+  const { reference } = await house.prompt();
+  const follow = () =>
+    inTransaction(house.db, (tx) => followPrompt(tx, house.receive.dues, 1n, reference));
+  const both = await inTransaction(house.db, async (tx) => {
+    await sql`select from payments for no key update`.execute(tx);
+    const going = [follow(), follow()];
+    await eventually(
+      () => waitingForLocks(house.db),
+      (n) => n === going.length,
+      20_000,
+    );
+    return going;
+  });
+  await Promise.all(both);
+  expect(await house.db.selectFrom('allocations').select('due_reference').execute()).toEqual([
+    { due_reference: 'INV-20260203-0001' },
+    { due_reference: 'INV-20260210-0002' },
   ]);
   expect(await house.findings()).toEqual([]);
 });

@@ -63,6 +63,15 @@ test('a payment that nothing has proven is asked about after half an hour, and p
   expect(await house.findings()).toEqual([]);
 });
 
+test('a question that an earlier version has asked holds up no other', async () => {
+  await confirmed();
+  await house.ask();
+  await sql`update payments set status_asked_at = null`.execute(house.db);
+  await confirmed({ amount: 300 });
+  await house.ask();
+  expect(new Set((await questions()).map((it) => it.payment_id)).size).toBe(2);
+});
+
 test('what was proven meanwhile is not asked about', async () => {
   await confirmed();
   await house.pull();

@@ -120,4 +120,12 @@ export const prompts: Guard[] = [
     test: 'tests/payments/prompts.test.ts',
     name: 'who cancels and pays by hand with the same account raises no doubt',
   },
+  {
+    guard: 'of two who follow a prompt at once one moves its payment',
+    file: 'src/payments/follow-prompts.ts',
+    remove: 'for no key update of p, t',
+    put: 'for no key update of p',
+    test: 'tests/payments/prompts-of-tills.test.ts',
+    name: 'of two who let a payment follow its prompt at once, one moves it',
+  },
 ];
