@@ -119,7 +119,7 @@ export const people: Guard[] = [
   },
   {
     guard: 'people: prompts go with who is merged',
-    file: 'src/payments/hand-over-prompts.ts',
+    file: 'src/payments/belongings.ts',
     remove: 'where p.person_id = ${other} and (',
     put: 'where p.person_id = ${other} and false and (',
     test: merge,
