@@ -184,6 +184,9 @@ const whys: Readonly<Record<string, string>> = {
   nobody:
     'No other admin can approve this: add a second number under admin_numbers, restart, ' +
     'then karani people code with that number.',
+  not_admin:
+    'They are no admin, and only admins approve with codes: karani people add admin with that ' +
+    'number, and codes once another admin has approved it.',
   has_codes: 'They have codes. --new makes others, and ends those once the first is confirmed.',
   has_role: 'They have that role already.',
   no_role: 'They do not have that role.',

@@ -16,7 +16,7 @@ import { outboxChecks } from './outbox/checks.ts';
 import { paymentActions } from './payments/actions.ts';
 import { alertChecks, paymentChecks } from './payments/checks.ts';
 import type { Dues } from './payments/due.ts';
-import { handOverPrompts } from './payments/hand-over-prompts.ts';
+import { handOverPrompts } from './payments/belongings.ts';
 import type { Trade } from './trades.ts';
 import { peopleActions } from './people/actions.ts';
 import type { Belongings } from './people/belongings.ts';

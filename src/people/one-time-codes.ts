@@ -31,14 +31,17 @@ export interface Offered {
 }
 
 /**
- * Offers a person codes of a new generation; those they have stay good until the first of the new
- * ones is confirmed. Throws Refusal 'has_codes' where they have some and want no `fresh` ones.
+ * Offers an admin codes of a new generation; those they have stay good until the first of the new
+ * ones is confirmed. Throws Refusal 'not_admin', or 'has_codes' where they have some and want no
+ * `fresh` ones.
  */
 export async function offerCodes(
   tx: Tx,
   keyed: Keyed,
   it: { person_id: bigint; label: string; shop: string; fresh: boolean },
 ): Promise<Offered> {
+  const { roles } = await personById(tx, it.person_id);
+  if (!roles.includes('admin')) throw new Refusal('not_admin');
   const { rows } = await sql<{ offered: number }>`
     insert into one_time_codes as c (person_id, offered) values (${it.person_id}, 1)
     on conflict (person_id) do update set offered = c.offered + 1

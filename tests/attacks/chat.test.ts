@@ -5,6 +5,7 @@ import { askQuestions } from '../../src/conversation/questions.ts';
 import { takeSms } from '../../src/conversation/sms.ts';
 import { countSteps } from '../../src/conversation/step-counts.ts';
 import { takeTurns } from '../../src/conversation/whatsapp.ts';
+import { personOf } from '../helpers/admins.ts';
 import { hers, mary, seedVictims, standingOf, waiting_receipt } from '../helpers/attacks.ts';
 import { hook_secret, type House, openHouse, postSigned, webhook } from '../helpers/house.ts';
 
@@ -299,6 +300,19 @@ test('who writes faster than anybody can is told so once, and others are not kep
   await left(0, 'ussd');
   const over = 'END Too many requests at once. Please wait 2 minutes, then dial again.';
   expect([await dials(kamau), await dials(kamau)]).toEqual([over, over]);
-  // What Karani asks of itself is not counted as theirs.
+});
+
+test('what Karani asks of itself is not counted as theirs', async () => {
+  const counted = () => house.db.selectFrom('rates').selectAll().orderBy('who').execute();
+  const of_wanjiru = sql`where person_id = ${await personOf(house, wanjiru)}`;
+  await house.writes(wanjiru, 'menu');
+  const before = await counted();
+  expect(before).toHaveLength(1);
+  await sql`update questions set asked_at = null, due_at = now() ${of_wanjiru}`.execute(house.db);
+  await sql`delete from outbox where question is not null`.execute(house.db);
   await askQuestions(house.db, house.conversations, () => true);
+  const { rows } = await sql`
+    select from questions ${of_wanjiru} and asked_at is not null and ended_at is null
+  `.execute(house.db);
+  expect([rows.length, await counted()]).toEqual([1, before]);
 });

@@ -12,6 +12,7 @@ import { action } from '../../src/flow/action.ts';
 import { actions } from '../../src/registry.ts';
 import { flows_folder } from '../../src/serve.ts';
 import { type House, openHouse, postSigned, webhook } from '../helpers/house.ts';
+import { logLines } from '../helpers/log-lines.ts';
 
 const kamau = '254700000004';
 const pin = '739164';
@@ -125,9 +126,7 @@ test('a code is cut out however the phone wrote it, and when it overtakes the qu
 });
 
 test('a PIN that nobody asked for is in no row, no log and no figure, on whatever channel it came', async () => {
-  const logged: string[] = [];
-  const write = process.stdout.write.bind(process.stdout);
-  process.stdout.write = (chunk: string | Uint8Array) => logged.push(String(chunk)) > 0;
+  const logged = logLines();
   try {
     const warned = /^Please never (?:write|enter) your M-Pesa PIN/;
     expect((await house.writes(kamau, 'menu'))[0]).toContain('Hello Kamau');
@@ -149,10 +148,16 @@ test('a PIN that nobody asked for is in no row, no log and no figure, on whateve
     const event = { sessionId: 'ATUid_pin', status: 'Failed', input: pin, lastAppResponse: pin };
     await house.hook('ussd/events', new URLSearchParams(event).toString(), form);
     await takeReports(house.db, () => true);
+    // What is turned away or cannot be answered is logged.
+    const unsigned = await house.hook('whatsapp', webhook(kamau, pin, 'wamid.unsigned'));
+    expect(unsigned.status).toBe(403);
+    await sql`alter table ussd_sessions rename to away`.execute(house.db);
+    expect(await house.keys(kamau, 'ATUid_away', pin)).toMatch(/^END Sorry/);
   } finally {
-    process.stdout.write = write;
+    await sql`alter table if exists away rename to ussd_sessions`.execute(house.db);
     await sql`delete from handoffs`.execute(house.db);
   }
+  expect(logged.join('')).toMatch(/not signed by Meta[^]*a USSD request failed/);
   const figures = await (await fetch(`${house.url}/metrics`)).text();
   const everything = [await everywhereInTheDatabase(), figures, ...logged].join('\n');
   expect(everything).toContain('000000');

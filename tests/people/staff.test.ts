@@ -1,8 +1,9 @@
 import { sql } from 'kysely';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { inTransaction, type Tx } from '../../src/base/db.ts';
 import { Refusal } from '../../src/base/errors.ts';
 import { takeSms } from '../../src/conversation/sms.ts';
+import { peopleCommands } from '../../src/people-commands.ts';
 import { keepConfiguredAdmins } from '../../src/people/configured.ts';
 import { approveRequest, refuseRequest } from '../../src/people/decide.ts';
 import { confirmCodes, offerCodes, spendCode } from '../../src/people/one-time-codes.ts';
@@ -19,7 +20,8 @@ import {
   withThirdAdmin,
   wrongCode,
 } from '../helpers/admins.ts';
-import { type House, openHouse } from '../helpers/house.ts';
+import { type House, openHouse, webhook } from '../helpers/house.ts';
+import { logLines } from '../helpers/log-lines.ts';
 
 const njeri = '254712345678';
 
@@ -89,14 +91,22 @@ test('a cashier is added by two admins: one asks, another approves with a code, 
   expect((await house.writes(wanjiru, '1'))[0]).toMatch(/^The other admins are asked/);
   expect(await asked(house)).toEqual([`${otieno}: RQ1`]);
 
-  const logged: string[] = [];
-  const write = process.stdout.write.bind(process.stdout);
-  process.stdout.write = (chunk: string | Uint8Array) => logged.push(String(chunk)) > 0;
+  const logged = logLines();
   const wrong = await wrongCode(house, otieno);
   expect((await house.writes(otieno, '1'))[0]).toMatch(/^Enter the 6-digit code from your Auth/);
   expect(await texted(`RQ1 ${wrong}`)).toMatch(/^This cannot be done by SMS/);
   expect((await house.writes(otieno, wrong))[0]).toMatch(/^That code is not right\. Tries left: 4/);
   const code = await codeOf(house, otieno);
+  // What fails, and what nobody signed, is logged.
+  await sql`alter table roles add constraint full_up check (role <> 'cashier') not valid`.execute(
+    house.db,
+  );
+  expect((await house.writes(otieno, `RQ1 ${code}`)).at(-1)).toMatch(/problem on our side/);
+  await sql`alter table roles drop constraint full_up`.execute(house.db);
+  const unsigned = await house.hook('whatsapp', webhook(otieno, `RQ1 ${code}`, 'wamid.unsigned'));
+  expect(unsigned.status).toBe(403);
+  expect((await house.writes(otieno, 'RQ1'))[0]).toMatch(/^RQ1: Wanjiru wants to add Njeri/);
+  expect((await house.writes(otieno, '1'))[0]).toMatch(/^Enter the 6-digit code/);
   expect((await house.writes(otieno, `RQ1 ${code}`)).at(-1)).toMatch(/^Approved: RQ1\./);
   expect(await rolesOf(njeri)).toEqual(['cashier']);
   expect((await told(house)).slice(-3)).toEqual([
@@ -110,7 +120,7 @@ test('a cashier is added by two admins: one asks, another approves with a code, 
     result: 'used',
   });
   expect(await texted(`RQ1 ${code}`)).toMatch(/^RQ1 is settled already/);
-  process.stdout.write = write;
+  expect(logged.join('')).toMatch(/action failed[^]*not signed by Meta/);
   const figures = await (await fetch(`${house.url}/metrics`)).text();
   const all = [await everything(), figures, ...logged].join('\n');
   for (const secret of [wrong, code]) expect(all).not.toContain(secret);
@@ -315,4 +325,26 @@ test('what nobody approves within a day is over, and who asked is told', async (
   await endOldRequests(house.db);
   expect((await told(house)).at(-1)).toBe(`${wanjiru}: request_expired`);
   expect((await house.writes(otieno, `RQ${id} 1`))[0]).toMatch(/is settled already/);
+});
+
+test('codes are made for admins alone: who is none is told so, on the terminal too', async () => {
+  const said: string[] = [];
+  const hear = (text: string | Uint8Array) => said.push(String(text)) > 0;
+  const spy = vi.spyOn(process.stderr, 'write').mockImplementation(hear);
+  onTestFinished(() => spy.mockRestore());
+  const command = peopleCommands((work) => work(house.db, house.settings)).find(
+    ({ name }) => name === 'people code',
+  );
+  const cashier = await personOf(house, njeri);
+  expect(await rolesOf(njeri)).toEqual(['cashier']);
+  const it = { person_id: cashier, label: 'x', shop: 'Duka', fresh: true };
+  expect(await settle((tx) => offerCodes(tx, keyed, it))).toBe('not_admin');
+  expect(await command?.run({}, [njeri])).toBe(1);
+  expect(await command?.run({ new: true }, ['0700000004'])).toBe(1);
+  const words = expect.stringMatching(/^They are no admin, and only admins approve with codes: /);
+  expect(said).toEqual([words, words]);
+  const { rows } = await sql`
+    select from one_time_codes where person_id = ${cashier}
+  `.execute(house.db);
+  expect(rows).toEqual([]);
 });

@@ -144,7 +144,7 @@ async function playLate(
     await mpesa.faults({ lost_response: answer_lost ? 1 : 0 });
     const acts = late.filter((act) => act.kind === 'prompt' && act.answer_lost === answer_lost);
     await playActs(world, told, acts);
-    await untilSent(world, lateReferences(told));
+    findings.push(...(await untilSent(world, lateReferences(told))));
   }
   await mpesa.faults({});
   const references = lateReferences(told);
@@ -175,13 +175,19 @@ async function playLate(
 const lateReferences = ({ asked }: Told) =>
   [...asked.values()].filter(({ act }) => act.weather === 'late').map(({ reference }) => reference);
 
-async function untilSent({ db }: MoneyWorld, references: string[]): Promise<void> {
-  for (let n = 0; n < 400; n += 1) {
+const until_sent_ms = 30_000;
+
+/** Waits until the prompts of these references have left; resolves to what is wrong when they do not. */
+async function untilSent({ db }: MoneyWorld, references: string[]): Promise<string[]> {
+  const until = performance.now() + until_sent_ms;
+  for (;;) {
     const { rows } = await sql<{ n: number }>`
       select count(*)::int as n from prompts
       where state in ('waiting', 'sending') and reference = any(${references}::text[])
     `.execute(db);
-    if (rows[0]?.n === 0) return;
+    const waiting = rows[0]?.n ?? 0;
+    if (waiting === 0) return [];
+    if (performance.now() > until) return [`${waiting} prompts did not leave`];
     await sleep(50);
   }
 }

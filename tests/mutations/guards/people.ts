@@ -11,6 +11,7 @@ const added =
 const at_once = 'of two who decide at once one wins, and the other hears that it is decided';
 const configured =
   'admins of the configuration are removed only there, and the last admin not at all';
+const for_admins = 'codes are made for admins alone: who is none is told so, on the terminal too';
 const is_one = 'two who are one have all that either had, and the books do not move';
 const old_ids = 'what is told to an old id reaches who goes on, and nobody is merged twice';
 const alike = 'an unknown number, one that works here, and a known one are answered alike';
@@ -93,6 +94,14 @@ export const people: Guard[] = [
     name: added,
   },
   {
+    guard: 'people: codes are made for admins alone',
+    file: 'src/people/one-time-codes.ts',
+    remove: "  if (!roles.includes('admin')) throw new Refusal('not_admin');\n",
+    put: '',
+    test: staff,
+    name: for_admins,
+  },
+  {
     guard: 'people: an admin by the configuration is removed only there',
     file: 'src/people/requests.ts',
     remove:
@@ -119,7 +128,7 @@ export const people: Guard[] = [
   },
   {
     guard: 'people: prompts go with who is merged',
-    file: 'src/payments/hand-over-prompts.ts',
+    file: 'src/payments/belongings.ts',
     remove: 'where p.person_id = ${other} and (',
     put: 'where p.person_id = ${other} and false and (',
     test: merge,
