@@ -3,6 +3,7 @@ import type { Db } from '../base/db.ts';
 import { msisdnFrom } from '../base/phone.ts';
 import { slipsOf } from '../base/slips.ts';
 import { type Dues, meantBy } from '../payments/due.ts';
+import { msisdnOf } from '../people/find.ts';
 import { customerNumber, customerNumbersIn } from './number.ts';
 
 /** A customer as admins see them. */
@@ -83,9 +84,7 @@ export async function customersNear(db: Db, typed: string): Promise<Found[]> {
 
 async function select(db: Db, which: ReturnType<typeof sql>): Promise<Found[]> {
   const { rows } = await sql<Found>`
-    select c.id, c.number, c.name, c.person_id, (
-      select a.value from addresses a where a.person_id = c.person_id and a.kind = 'msisdn'
-      order by a.id limit 1) as msisdn
+    select c.id, c.number, c.name, c.person_id, ${msisdnOf(sql`c.person_id`)} as msisdn
     from customers c where ${which} order by c.name, c.id limit ${most_shown}
   `.execute(db);
   return rows;

@@ -6,7 +6,7 @@ import { takeSms } from '../../src/conversation/sms.ts';
 import { keepConfiguredAdmins } from '../../src/people/configured.ts';
 import { approveRequest, refuseRequest } from '../../src/people/decide.ts';
 import { confirmCodes, offerCodes, spendCode } from '../../src/people/one-time-codes.ts';
-import { askRole, endOldRequests } from '../../src/people/requests.ts';
+import { askRole, expireOldRequests } from '../../src/people/requests.ts';
 import { belongings } from '../../src/registry.ts';
 import {
   asked,
@@ -254,7 +254,7 @@ test('admins of the configuration are removed only there, and the last admin not
   expect(await rolesOf(wanjiru)).toEqual([]);
   await sql`update roles set by_configuration = false`.execute(house.db);
   const by = await personOf(house, otieno);
-  const last = { by, kind: 'revoke', role: 'admin', person_id: by, msisdn: otieno } as const;
+  const last = { by, kind: 'revoke', role: 'admin', msisdn: otieno } as const;
   expect(await settle(async (tx) => ({ ...(await askRole(tx, last)) }))).toBe('last_admin');
   await transaction((tx) => keepConfiguredAdmins(tx, [wanjiru, otieno]));
 });
@@ -312,7 +312,7 @@ test('what nobody approves within a day is over, and who asked is told', async (
   await asked(house);
   await sql`update people_requests set expires_at = now() where id = ${id}`.execute(house.db);
   expect(await approve(id, otieno)).toBe('decided');
-  await endOldRequests(house.db);
+  await expireOldRequests(house.db);
   expect((await told(house)).at(-1)).toBe(`${wanjiru}: request_expired`);
   expect((await house.writes(otieno, `RQ${id} 1`))[0]).toMatch(/is settled already/);
 });
