@@ -2,7 +2,6 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { inTransaction, type Tx } from '../../src/base/db.ts';
 import { Refusal } from '../../src/base/errors.ts';
-import { takeSms } from '../../src/conversation/sms.ts';
 import { keepConfiguredAdmins } from '../../src/people/configured.ts';
 import { approveRequest, refuseRequest } from '../../src/people/decide.ts';
 import { confirmCodes, offerCodes, spendCode } from '../../src/people/one-time-codes.ts';
@@ -117,23 +116,8 @@ test('a cashier is added by two admins: one asks, another approves with a code, 
   expect(all).toContain('[cut]');
 });
 
-let texts = 0;
-
 /** Otieno sends an SMS; what he hears. */
-async function texted(text: string): Promise<string> {
-  const id = `ATXid_${(texts += 1)}`;
-  const form = { id, from: `+${otieno}`, to: '20880', text };
-  await house.hook('sms/inbound', new URLSearchParams(form).toString(), {
-    'content-type': 'application/x-www-form-urlencoded',
-  });
-  await takeSms(house.db, house.conversations, () => true);
-  const { words } = await house.db
-    .selectFrom('outbox')
-    .select('words')
-    .where('key', '=', `turn:sms:${id}`)
-    .executeTakeFirstOrThrow();
-  return words ?? '';
-}
+const texted = async (text: string) => (await house.texts(otieno, text))[0] ?? '';
 
 const otienoId = () => personOf(house, otieno);
 
