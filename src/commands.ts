@@ -109,7 +109,7 @@ export const commands: readonly Command[] = [
     options: { ...json, mpesa: { type: 'string' } },
     run: (values) => withDatabase((db) => checkAll(db, values)),
   },
-  ...importCommands(withDatabase),
+  ...importCommands,
   {
     name: 'statement import',
     summary:
@@ -178,9 +178,9 @@ export const commands: readonly Command[] = [
     summary: 'The texts that Meta has to approve, as JSON.',
     run: printTemplates,
   },
-  ...recoveryCommands(withDatabase),
-  ...tokenCommands(withDatabase),
-  ...peopleCommands(withDatabase),
+  ...recoveryCommands,
+  ...tokenCommands,
+  ...peopleCommands,
 ];
 
 function ownUrl({ HOST = '127.0.0.1', PORT = '3000' }: NodeJS.ProcessEnv): string {

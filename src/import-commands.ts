@@ -5,6 +5,7 @@ import { customer_columns, importCustomer } from './customers/import.ts';
 import type { Command } from './commands.ts';
 import type { ExitCode } from './exit.ts';
 import { importInvoice, invoice_columns } from './invoices/import.ts';
+import { withDatabase } from './with-database.ts';
 
 /** What a line came to: how many, and each that was not taken. */
 interface Imported {
@@ -17,10 +18,8 @@ interface Imported {
 type Values = Readonly<Record<string, string>>;
 type TakeLine = (tx: Tx, values: Values) => Promise<'added' | 'there'>;
 
-type WithDatabase = (work: (db: Db) => Promise<ExitCode>) => Promise<ExitCode | void>;
-
 /** The commands that read customers and invoices from files; 1 when lines were not taken. */
-export const importCommands = (withDatabase: WithDatabase): readonly Command[] => [
+export const importCommands: readonly Command[] = [
   {
     name: 'customers import',
     summary: 'Adds the customers of a CSV file, with the columns name and phone.',

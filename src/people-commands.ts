@@ -1,30 +1,26 @@
 import { createInterface } from 'node:readline/promises';
-import { sql } from 'kysely';
 import { renderUnicodeCompact } from 'uqr';
 import type { Command } from './commands.ts';
 import { type Db, inTransaction, type Tx } from './base/db.ts';
 import { Refusal, SetupError } from './base/errors.ts';
 import { localPhone, msisdnFrom } from './base/phone.ts';
-import type { StaffRole } from './base/schema.ts';
+import { type StaffRole, staff_roles } from './base/schema.ts';
 import { keyedHash } from './base/secrets.ts';
-import { shownLine } from './base/text.ts';
 import type { ExitCode } from './exit.ts';
-import { knownAtNumber, personAtNumber } from './people/at-number.ts';
+import { knownAtNumber, namedPerson } from './people/at-number.ts';
+import { listStaff } from './people/list-staff.ts';
 import { confirmCodes, offerCodes } from './people/one-time-codes.ts';
-import { askMerge, type Asked, askRole, nameOf, requestRef } from './people/requests.ts';
-import { namedPerson } from './people/staff-actions.ts';
+import { nameIn } from './people/read-request.ts';
+import { askMerge, type Asked, askRole } from './people/requests.ts';
 import { belongings } from './registry.ts';
 import type { Settings } from './settings.ts';
+import { withDatabase } from './with-database.ts';
 
 type Values = Record<string, unknown>;
-type WithDatabase = (
-  work: (db: Db, settings: Settings) => Promise<ExitCode | void>,
-) => Promise<ExitCode | void>;
-
 const by = { by: { type: 'string' } } as const;
 
 /** Who works here, from a terminal: what needs two admins is asked here, and approved in chat. */
-export const peopleCommands = (withDatabase: WithDatabase): Command[] => [
+export const peopleCommands: readonly Command[] = [
   {
     name: 'people list',
     summary: 'Who works here, who has one-time codes, and what waits for an admin.',
@@ -45,10 +41,9 @@ export const peopleCommands = (withDatabase: WithDatabase): Command[] => [
     positionals: ['ROLE', 'PHONE'],
     options: { ...by, name: { type: 'string' } },
     run: (values, [role = '', phone = '']) =>
-      asking(withDatabase, values, (tx, asker) => {
-        const given = typeof values['name'] === 'string' ? shownLine(values['name'], 60) : '';
-        const named = given === '' ? {} : { name: given };
-        return forRole(tx, { kind: 'grant', by: asker, role, phone, ...named });
+      asking(values, (tx, asker) => {
+        const about = { role: roleFrom(role), msisdn: numberFrom('PHONE', phone) };
+        return askRole(tx, { kind: 'grant', by: asker, ...about, name: nameFrom(values['name']) });
       }),
   },
   {
@@ -57,9 +52,10 @@ export const peopleCommands = (withDatabase: WithDatabase): Command[] => [
     positionals: ['ROLE', 'PHONE'],
     options: by,
     run: (values, [role = '', phone = '']) =>
-      asking(withDatabase, values, (tx, asker) =>
-        forRole(tx, { kind: 'revoke', by: asker, role, phone }),
-      ),
+      asking(values, (tx, asker) => {
+        const about = { role: roleFrom(role), msisdn: numberFrom('PHONE', phone) };
+        return askRole(tx, { kind: 'revoke', by: asker, ...about });
+      }),
   },
   {
     name: 'people merge',
@@ -67,7 +63,7 @@ export const peopleCommands = (withDatabase: WithDatabase): Command[] => [
     positionals: ['KEEP', 'OTHER'],
     options: by,
     run: (values, [keep = '', other = '']) =>
-      asking(withDatabase, values, async (tx, asker) =>
+      asking(values, async (tx, asker) =>
         askMerge(tx, {
           by: asker,
           keep: await namedPerson(tx, belongings, keep),
@@ -78,7 +74,6 @@ export const peopleCommands = (withDatabase: WithDatabase): Command[] => [
 ];
 
 async function asking(
-  withDatabase: WithDatabase,
   values: Values,
   ask: (tx: Tx, by: bigint) => Promise<Asked>,
 ): Promise<ExitCode | void> {
@@ -95,19 +90,17 @@ async function asking(
   );
 }
 
-const roles: readonly StaffRole[] = ['admin', 'officer', 'cashier'];
+function roleFrom(text: string): StaffRole {
+  const role = staff_roles.find((name) => name === text);
+  if (role) return role;
+  throw new SetupError(`There is no role "${text}". There are: ${staff_roles.join(', ')}.`);
+}
 
-async function forRole(
-  tx: Tx,
-  it: { kind: 'grant' | 'revoke'; by: bigint; role: string; phone: string; name?: string },
-): Promise<Asked> {
-  const role = roles.find((name) => name === it.role);
-  if (!role) throw new SetupError(`There is no role "${it.role}". There are: ${roles.join(', ')}.`);
-  const msisdn = numberFrom('PHONE', it.phone);
-  const person_id =
-    it.kind === 'grant' ? await personAtNumber(tx, msisdn) : await knownAtNumber(tx, msisdn);
-  if (person_id === undefined) throw new Refusal('no_role');
-  return askRole(tx, { ...it, role, person_id, msisdn });
+function nameFrom(given: unknown): string | undefined {
+  if (typeof given !== 'string') return undefined;
+  const name = nameIn(given);
+  if (name === undefined) throw new SetupError('--name is what they are called, in letters.');
+  return name;
 }
 
 async function makeCodes(
@@ -149,24 +142,7 @@ async function readLine(question: string): Promise<string> {
 }
 
 async function list(db: Db, as_json: boolean): Promise<void> {
-  const { rows } = await sql<{ id: bigint; roles: string[]; codes: boolean; configured: boolean }>`
-    select r.person_id as id, array_agg(r.role order by r.role) as roles,
-      bool_or(r.by_configuration) as configured,
-      exists (select from one_time_codes c
-              where c.person_id = r.person_id and c.generation is not null) as codes
-    from roles r where r.role in ('admin', 'officer', 'cashier')
-    group by r.person_id order by r.person_id
-  `.execute(db);
-  const staff = [];
-  for (const { id, ...row } of rows) staff.push({ ...(await nameOf(db, id)), ...row });
-  const { rows: waiting } = await sql<{ id: bigint; kind: string; asked_by: bigint }>`
-    select id, kind, asked_by from people_requests
-    where state = 'waiting' and expires_at > now() order by id
-  `.execute(db);
-  const requests = [];
-  for (const { id, kind, asked_by } of waiting) {
-    requests.push({ ref: requestRef(id), kind, asked_by: (await nameOf(db, asked_by)).who });
-  }
+  const { staff, requests } = await listStaff(db);
   if (as_json) return print(JSON.stringify({ staff, requests }));
   for (const it of staff) {
     const also = [

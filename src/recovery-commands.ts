@@ -15,13 +15,10 @@ import { pullEvery, pullShortcodes, type PullRegistered, registerPulls } from '.
 import { dues } from './registry.ts';
 import { moneyAccounts } from './serve.ts';
 import { limitsOf, type Settings } from './settings.ts';
-
-type WithDatabase = (
-  work: (db: Db, settings: Settings, pool: Pool) => Promise<ExitCode | void>,
-) => Promise<ExitCode | void>;
+import { withDatabase } from './with-database.ts';
 
 /** How what callbacks lost is found by hand, and what was found how. */
-export const recoveryCommands = (withDatabase: WithDatabase): Command[] => [
+export const recoveryCommands: readonly Command[] = [
   {
     name: 'daraja register-pull',
     summary: 'Has M-Pesa let us ask what every configured shortcode was paid.',

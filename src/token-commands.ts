@@ -4,20 +4,17 @@ import { Refusal, SetupError } from './base/errors.ts';
 import { msisdnFrom } from './base/phone.ts';
 import { shownLine } from './base/text.ts';
 import type { ExitCode } from './exit.ts';
-import type { Settings } from './settings.ts';
 import { isScope, type Scope, scope_names } from './web/api/scopes.ts';
 import { createToken, listTokens, revokeToken } from './web/api/tokens.ts';
+import { withDatabase } from './with-database.ts';
 
 type Values = Record<string, unknown>;
-type WithDatabase = (
-  work: (db: Db, settings: Settings) => Promise<ExitCode | void>,
-) => Promise<ExitCode | void>;
 
 const all_scopes = scope_names.join(', ');
 const json = { json: { type: 'boolean' } } as const;
 
 /** How tokens of the API are made, seen and ended. */
-export const tokenCommands = (withDatabase: WithDatabase): Command[] => [
+export const tokenCommands: readonly Command[] = [
   {
     name: 'token create',
     summary:
@@ -29,7 +26,7 @@ export const tokenCommands = (withDatabase: WithDatabase): Command[] => [
       for: { type: 'string' },
       ...json,
     },
-    run: (values) => create(values, withDatabase),
+    run: (values) => create(values),
   },
   {
     name: 'token list',
@@ -45,7 +42,7 @@ export const tokenCommands = (withDatabase: WithDatabase): Command[] => [
   },
 ];
 
-async function create(values: Values, withDatabase: WithDatabase): Promise<ExitCode | void> {
+async function create(values: Values): Promise<ExitCode | void> {
   const name = textOf(values['name']);
   if (name === undefined || name !== shownLine(name, 60) || name === '') {
     return wrongUsage(

@@ -19,7 +19,7 @@ import { lookUpPrompts } from './payments/look-up-prompts.ts';
 import { type Pulling, pullPayments, wantAllPulls } from './payments/pull.ts';
 import type { ReceiveSettings } from './payments/receive.ts';
 import { type Prompting, sendPrompts } from './payments/send-prompts.ts';
-import { endOldRequests } from './people/requests.ts';
+import { expireOldRequests } from './people/requests.ts';
 import { checks } from './registry.ts';
 import { checkBooks } from './reports/check-books.ts';
 
@@ -62,7 +62,7 @@ export async function startWorker(it: WorkerParts): Promise<Tasks> {
       if (numbers.linked) await giveUpUnsent(it.db, numbers);
     },
     ask_questions: (more) =>
-      Promise.all([askQuestions(it.db, it.house, more), endOldRequests(it.db)]),
+      Promise.all([askQuestions(it.db, it.house, more), expireOldRequests(it.db)]),
     send_outbox: (more, give_up) => sendOutbox({ ...it, sender: 'others' }, more, give_up),
     send_digest: () => sendDigest(it.db),
     remind: (more) => sendReminders(it.db, more),

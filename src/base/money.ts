@@ -54,8 +54,16 @@ function inOrder([, , whole = '', cents = '']: RegExpExecArray): string {
   return `${whole}${cents.padEnd(2, '0')}`.replace(/^0+/, '');
 }
 
-const typed =
-  /^(?:k(?:es|sh)s?\.?)?(\d{1,3}(?:,\d{3})+|\d{1,12})(\.\d{1,2})?(k)?(?:\/[=-]+|bob|kes|ksh|shillings?)?$/;
+// What people write around an amount.
+const before = String.raw`k(?:es|sh)s?\.?`;
+const behind = String.raw`\/[=-]+|bob|kes|ksh|shillings?`;
+const typed = new RegExp(
+  String.raw`^(?:${before})?(\d{1,3}(?:,\d{3})+|\d{1,12})(\.\d{1,2})?(k)?(?:${behind})?$`,
+);
+const typed_last = new RegExp(
+  String.raw`^\s*(.+?)[\s:=]+((?:(?:${before})\s*)?[\d,.]+\s*(?:k|${behind})?)\s*$`,
+  'i',
+);
 
 /**
  * An amount as people type it, in cents: "1,500", "Ksh 1500/=", "1.5K", "500 bob", "shilingi 200",
@@ -76,6 +84,13 @@ export function centsFromTyped(text: string): bigint | undefined {
   if (cents === undefined) return undefined;
   // Never more than can be read again: compared with a limit, it would pass.
   return centsFromDecimal(decimalFromCents(cents * (parts[3] ? 1000n : 1n)));
+}
+
+/** "CUST-002 1,000 bob": what is said, and the amount in cents that it ends with. */
+export function saidWithAmount(text: string): { said: string; cents: bigint } | undefined {
+  const [, said = '', amount = ''] = typed_last.exec(text) ?? [];
+  const cents = centsFromTyped(amount) ?? centsFromDecimal(amount);
+  return cents === undefined ? undefined : { said, cents };
 }
 
 const swahili_scale = /\b(?:mia|elfu|laki|milioni)\b/i;

@@ -451,18 +451,12 @@ export type LinkedState = 'unlinked' | 'linking' | 'connecting' | 'open' | 'rest
 /** What should hold, and where it does not, in ids and keys. */
 export type BookFinding = { check: string; found: string };
 
-export type Role =
-  | 'admin'
-  | 'officer'
-  | 'cashier'
-  | 'owner'
-  | 'tenant'
-  | 'borrower'
-  | 'customer'
-  | 'bettor';
-
 /** The roles of those who work here: given and taken by two admins. */
-export type StaffRole = 'admin' | 'officer' | 'cashier';
+export const staff_roles = ['admin', 'officer', 'cashier'] as const;
+
+export type StaffRole = (typeof staff_roles)[number];
+
+export type Role = StaffRole | 'owner' | 'tenant' | 'borrower' | 'customer' | 'bettor';
 
 /** What two admins do: a role given or taken, two persons made one, a number changed. */
 export type PeopleRequestKind = 'grant' | 'revoke' | 'merge' | 'number';

@@ -9,7 +9,7 @@ import { commandIn } from '../flow/navigation.ts';
 import type { Heard } from '../flow/session.ts';
 import { notify } from '../outbox/notify.ts';
 import { firstName } from '../people/first-name.ts';
-import { personById } from '../people/find.ts';
+import { numberOf, personById } from '../people/find.ts';
 import { tellAdmins } from '../people/tell-admins.ts';
 import { type House, wordsFor } from './house.ts';
 
@@ -174,7 +174,7 @@ export function meantForUs(
 }
 
 /** Who was handed over has the menu back because they want it. */
-export async function takeBackMenu(tx: Tx, person_id: bigint): Promise<void> {
+export async function bringBackMenu(tx: Tx, person_id: bigint): Promise<void> {
   await sql`
     update handoffs set given_back_at = now() where person_id = ${person_id} and given_back_at is null
   `.execute(tx);
@@ -233,17 +233,23 @@ async function wayTo(tx: Tx, person: Actor): Promise<{ channel?: 'sms' }> {
  * WhatsApp without a proven number anybody's.
  */
 async function whoIs(tx: Tx, person: Actor) {
-  const { rows } = await sql<{ value: string; kind: string }>`
-    select value, kind from addresses where person_id = ${person.id} order by kind, id limit 1
-  `.execute(tx);
-  const [address] = rows;
+  const number = await numberOf(tx, person.id);
+  const address = number ?? (await whatsAppOf(tx, person.id)) ?? '';
   // WhatsApp's own id of an account is no number, though it looks like one.
-  const phone = address?.value.endsWith('@lid') ? '-' : localPhone(address?.value ?? '');
-  const proven = address?.kind === 'msisdn';
+  const phone = address.endsWith('@lid') ? '-' : localPhone(address);
+  const proven = number !== undefined;
   return {
     who: person.name ?? (phone === '-' ? 'WhatsApp' : phone),
     proven: proven ? phone : '-',
     unproven: proven ? '-' : phone,
     person: String(person.id),
   };
+}
+
+async function whatsAppOf(tx: Tx, person_id: bigint): Promise<string | undefined> {
+  const { rows } = await sql<{ value: string }>`
+    select value from addresses where person_id = ${person_id} and kind = 'whatsapp'
+    order by id limit 1
+  `.execute(tx);
+  return rows[0]?.value;
 }

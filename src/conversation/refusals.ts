@@ -7,6 +7,7 @@ import type { Actor, Channel } from '../flow/action.ts';
 import { isStop } from '../flow/navigation.ts';
 import type { Heard } from '../flow/session.ts';
 import { type House, wordsFor } from './house.ts';
+import type { Said } from './turn.ts';
 
 /** Who is not served, and what is left of that: a line in the log and a number, nobody's name. */
 
@@ -34,7 +35,7 @@ export async function tooOften(
   tx: Tx,
   house: House,
   it: { actor: Actor; channel: Channel; key: string; refusals: number; input: Heard },
-): Promise<{ words: string; over: true; silent?: true; question?: undefined } | undefined> {
+): Promise<Said | undefined> {
   const { actor, channel, key, refusals } = it;
   if (refusals === 0 || isStop(it.input)) return undefined;
   const words = wordsFor(house, 'too_often', actor.language, channel);
@@ -68,6 +69,7 @@ export async function noteRefused(
   );
 }
 
+/** A line in the log of it: who by their id, never what they wrote. */
 export function logRefused(it: {
   actor: Actor;
   channel: Channel;

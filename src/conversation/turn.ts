@@ -27,7 +27,7 @@ import { notify } from '../outbox/notify.ts';
 import { personById, setReminders } from '../people/find.ts';
 import { learnContents } from './contents.ts';
 import { type House, wordsFor } from './house.ts';
-import { handOver, meantForUs, passOn, takeBackMenu } from './handoff.ts';
+import { bringBackMenu, handOver, meantForUs, passOn } from './handoff.ts';
 import { countingTurn, logRefused } from './refusals.ts';
 
 export interface Heard {
@@ -119,7 +119,7 @@ export async function takeTurn(tx: Tx, house: House, heard: Heard, loaded?: Load
   if (handed_over && !isStop(heard.input)) {
     const meant = meantForUs(house, heard);
     if (meant !== 'start') return besideAPerson(tx, house, heard, meant);
-    await takeBackMenu(tx, heard.actor.id);
+    await bringBackMenu(tx, heard.actor.id);
   }
   if (session) await learnContents(tx, house.flows, session);
   const events: StepEvent[] = [];
@@ -236,15 +236,17 @@ async function besideAPerson(
   heard: Heard,
   meant: 'menu' | 'word' | undefined,
 ): Promise<Said> {
-  const said = meant === 'menu' ? undefined : await silence(tx, house, heard);
-  if (meant === undefined && said) return said;
-  const { language } = heard.actor;
-  return { words: wordsFor(house, 'handoff_menu', language, heard.channel), over: true };
+  const { actor, channel, input, key } = heard;
+  if (meant !== 'menu') {
+    const text = typeof input === 'string' ? input : `(${input.type})`;
+    await passOn(tx, house, { actor, key, text });
+  }
+  if (meant === undefined) return silence(tx, key);
+  return { words: wordsFor(house, 'handoff_menu', actor.language, channel), over: true };
 }
 
-async function silence(tx: Tx, house: House, { actor, key, input }: Heard): Promise<Said> {
-  const text = typeof input === 'string' ? input : `(${input.type})`;
-  await passOn(tx, house, { actor, key, text });
+// Written down, so that nobody takes it for an answer that was lost.
+async function silence(tx: Tx, key: string): Promise<Said> {
   await tx.updateTable('turns').set({ silent: true }).where('key', '=', key).execute();
   return { words: '', over: true, silent: true };
 }

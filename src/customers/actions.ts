@@ -3,14 +3,13 @@ import type { Db } from '../base/db.ts';
 import { Refusal } from '../base/errors.ts';
 import { decimalFromCents } from '../base/money.ts';
 import { msisdnFrom } from '../base/phone.ts';
-import { isName } from '../base/text.ts';
 import { type Actions, action, Money } from '../flow/action.ts';
 import { balancesOf } from '../ledger/balances.ts';
 import { creditOf, receivableOf } from '../ledger/chart.ts';
 import type { Dues } from '../payments/due.ts';
 import { needRole } from '../people/need-role.ts';
 import { registerCustomer } from './add.ts';
-import { customersMeant, type Found, findCustomers } from './find.ts';
+import { customersMeant, type Found, findCustomers, somebodyNew } from './find.ts';
 
 const Choice = z.object({ number: z.string(), name: z.string() });
 
@@ -61,11 +60,9 @@ const finding = (dues: readonly Dues[]): Actions => ({
       const [only] = customers;
       if (customers.length === 1 && only) return { count: 1, customers, only: only.number };
       if (customers.length > 1) return { count: customers.length, customers };
-      const phone = msisdnFrom(input.text);
-      if (!phone && (/^(?:cust|inv)/i.test(input.text.trim()) || !isName(input.text))) {
-        throw new Refusal('none');
-      }
-      return { count: 0, customers, ...(phone ? { phone } : { name: input.text }) };
+      const somebody = somebodyNew(dues, input.text);
+      if (!somebody) throw new Refusal('none');
+      return { count: 0, customers, ...somebody };
     },
   }),
 });

@@ -31,6 +31,7 @@ export function customerIds(parties: string[]): bigint[] {
  */
 export const creditDues: Dues = {
   kind: 'credit',
+  prefix: 'cust',
 
   referencesIn(typed) {
     const phone = msisdnFrom(typed);

@@ -2,7 +2,9 @@ import { sql } from 'kysely';
 import type { Db } from '../base/db.ts';
 import { msisdnFrom } from '../base/phone.ts';
 import { slipsOf } from '../base/slips.ts';
+import { isName } from '../base/text.ts';
 import { type Dues, meantBy } from '../payments/due.ts';
+import { msisdnOf } from '../people/find.ts';
 import { customerNumber, customerNumbersIn } from './number.ts';
 
 /** A customer as admins see them. */
@@ -30,6 +32,21 @@ export async function customersMeant(
   return meant.length === 0
     ? []
     : select(db, sql`c.number = any(${meant.map((it) => it.of)}::text[])`);
+}
+
+/**
+ * Somebody whom we do not know yet, by what was typed of them: a phone, 254…, or a name. Undefined
+ * when it is neither, as a reference that names nobody.
+ */
+export function somebodyNew(
+  dues: readonly Dues[],
+  text: string,
+): { phone: string } | { name: string } | undefined {
+  const phone = msisdnFrom(text);
+  if (phone !== undefined) return { phone };
+  const start = text.trim().toLowerCase();
+  if (!isName(text) || dues.some(({ prefix }) => start.startsWith(prefix))) return undefined;
+  return { name: text };
 }
 
 /**
@@ -83,9 +100,7 @@ export async function customersNear(db: Db, typed: string): Promise<Found[]> {
 
 async function select(db: Db, which: ReturnType<typeof sql>): Promise<Found[]> {
   const { rows } = await sql<Found>`
-    select c.id, c.number, c.name, c.person_id, (
-      select a.value from addresses a where a.person_id = c.person_id and a.kind = 'msisdn'
-      order by a.id limit 1) as msisdn
+    select c.id, c.number, c.name, c.person_id, ${msisdnOf(sql`c.person_id`)} as msisdn
     from customers c where ${which} order by c.name, c.id limit ${most_shown}
   `.execute(db);
   return rows;

@@ -61,6 +61,7 @@ export function beginningIn(flows: Flows, text: string): Beginning | undefined {
   return undefined;
 }
 
+/** Begins the flow that words begin, with what they say besides. */
 export function startBy(flows: Flows, { flow, given }: Beginning, id: string, ctx: Context): Turn {
   return start(flows, flow, id, ctx, { given });
 }

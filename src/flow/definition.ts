@@ -1,14 +1,12 @@
 import { z } from 'zod';
-import type { Role } from '../base/schema.ts';
+import { type Role, staff_roles } from '../base/schema.ts';
 import { type Actions, type Channel, channels, type Language } from './action.ts';
 import type { Condition, Path, Text } from './words.ts';
 
 /** What a flow file may hold, as its author writes it (the shapes), and what the engine runs. */
 
 export const roles = [
-  'admin',
-  'officer',
-  'cashier',
+  ...staff_roles,
   'owner',
   'tenant',
   'borrower',

@@ -2,9 +2,8 @@ import { z } from 'zod';
 import type { Db } from '../base/db.ts';
 import { Refusal } from '../base/errors.ts';
 import { decimalFromCents } from '../base/money.ts';
-import { msisdnFrom } from '../base/phone.ts';
 import { isName } from '../base/text.ts';
-import { customersMeant } from '../customers/find.ts';
+import { customersMeant, somebodyNew } from '../customers/find.ts';
 import { type Actions, action, Money } from '../flow/action.ts';
 import type { Dues } from '../payments/due.ts';
 import { needRole } from '../people/need-role.ts';
@@ -46,7 +45,7 @@ export const draftActions = (dues: readonly Dues[]): Actions => ({
       const [only] = customers;
       if (customers.length > 1) return { how: 'several' as const, customers, ...said };
       if (only) return { how: 'one' as const, customers, only: only.number, ...said };
-      return { how: 'new' as const, customers, ...somebodyNew(who, order.name), ...said };
+      return { how: 'new' as const, customers, ...newcomer(dues, who, order.name), ...said };
     },
   }),
 });
@@ -70,11 +69,9 @@ async function whose(db: Db, dues: readonly Dues[], order: Order) {
 }
 
 /** Throws Refusal 'unreadable' when it is neither a phone nor a name. */
-function somebodyNew(who: string, name: string | undefined) {
-  const phone = msisdnFrom(who);
-  if (phone !== undefined) {
-    return name !== undefined && isName(name) ? { both: { name, phone } } : { phone };
-  }
-  if (/^(?:cust|inv)/i.test(who) || !isName(who)) throw new Refusal('unreadable');
-  return { name: who };
+function newcomer(dues: readonly Dues[], who: string, name: string | undefined) {
+  const somebody = somebodyNew(dues, who);
+  if (!somebody) throw new Refusal('unreadable');
+  const both = 'phone' in somebody && name !== undefined && isName(name);
+  return both ? { both: { name, phone: somebody.phone } } : somebody;
 }

@@ -14,6 +14,7 @@ import { invoiceNumbersIn } from './number.ts';
 /** Invoices, as what money can pay. */
 export const invoiceDues: Dues = {
   kind: 'invoice',
+  prefix: 'inv',
 
   referencesIn: invoiceNumbersIn,
 

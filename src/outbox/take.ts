@@ -123,8 +123,9 @@ export async function leaseMessages(
            l.choices, l.trade, l.paper, l.attempts, l.whatsapp,
            coalesce(l.heard_at > now() - ${window}::interval, false) as warm,
            coalesce(l.to_msisdn, (
+             -- Of several the last proven, as everywhere (people/find.ts).
              select a.value from addresses a where a.person_id = p.id and a.kind = 'msisdn'
-             order by a.id limit 1)) as msisdn
+             order by a.verified_at desc nulls last, a.id desc limit 1)) as msisdn
     from leased l join people p on p.id = l.person_id
     order by l.person_id
   `.execute(db);

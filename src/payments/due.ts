@@ -60,6 +60,8 @@ export interface Returned {
  */
 export interface Dues {
   kind: string;
+  /** How its references begin, in small letters: who types that means one, right or wrong. */
+  prefix: string;
   /**
    * The references of this trade in what a payer typed, each in its one canonical form. No
    * database.

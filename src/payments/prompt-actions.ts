@@ -1,9 +1,9 @@
-import { sql } from 'kysely';
 import { z } from 'zod';
 import type { Db } from '../base/db.ts';
 import { Refusal } from '../base/errors.ts';
 import { centsFromDecimal, decimalFromCents } from '../base/money.ts';
 import { type Actions, action, Money } from '../flow/action.ts';
+import { numberOf } from '../people/find.ts';
 import { askForPayment, most_at_a_time_cents, wholeShillings } from './ask.ts';
 import type { Due, Dues } from './due.ts';
 import { openDuesOf } from './find-due.ts';
@@ -23,6 +23,7 @@ export const promptActions = (dues: readonly Dues[]): Actions => ({
     looks: true,
     run: async (tx, { actor, asks_from }) => {
       if (asks_from === undefined) throw new Refusal('no_prompts');
+      // A WhatsApp alone has no number.
       if ((await numberOf(tx, actor.id)) === undefined) throw new Refusal('no_prompts');
       const open = await openDuesOf(tx, dues, actor.id);
       if (open.length === 0) throw new Refusal('nothing');
@@ -94,14 +95,4 @@ async function ownDue(
   const [due, ...others] = named;
   if (!due || others.length > 0) throw new Refusal('unknown');
   return due;
-}
-
-// The one that they proved last: a WhatsApp alone has none.
-async function numberOf(db: Db, person_id: bigint): Promise<string | undefined> {
-  const { rows } = await sql<{ value: string }>`
-    select value from addresses
-    where person_id = ${person_id} and kind = 'msisdn'
-    order by verified_at desc nulls last, id desc limit 1
-  `.execute(db);
-  return rows[0]?.value;
 }

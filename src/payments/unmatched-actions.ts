@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Tx } from '../base/db.ts';
 import { Refusal } from '../base/errors.ts';
-import { centsFromDecimal, centsFromTyped, decimalFromCents } from '../base/money.ts';
+import { decimalFromCents, saidWithAmount } from '../base/money.ts';
 import { type ActionCall, type Actions, action, Money } from '../flow/action.ts';
 import { needRole } from '../people/need-role.ts';
 import { type Assigned, assignPayment, reallocatePayment, type Target } from './assign.ts';
@@ -163,16 +163,12 @@ function paid({ parts, left_cents }: Assigned) {
 async function targetsFrom(tx: Tx, dues: readonly Dues[], typed: string): Promise<Target[]> {
   const targets: Target[] = [];
   for (const part of partsIn(typed)) {
-    const read = /^\s*(.+?)[\s:=]+((?:k(?:es|sh)\.?\s*)?[\d,.]+\s*(?:k|bob|\/[=-]+)?)\s*$/i.exec(
-      part,
-    );
-    const [, said = '', amount = ''] = read ?? [];
-    const amount_cents = centsFromTyped(amount) ?? centsFromDecimal(amount);
-    if (!amount_cents) throw new Refusal('not_understood');
-    const [one, ...others] = await meantBy(tx, dues, said);
+    const read = saidWithAmount(part);
+    if (!read?.cents) throw new Refusal('not_understood');
+    const [one, ...others] = await meantBy(tx, dues, read.said);
     if (others.length > 0) throw new Refusal('several');
     if (!one) throw new Refusal('no_such_due');
-    targets.push({ reference: one.reference, amount_cents });
+    targets.push({ reference: one.reference, amount_cents: read.cents });
   }
   return targets;
 }

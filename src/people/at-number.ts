@@ -1,5 +1,9 @@
 import { sql } from 'kysely';
 import type { Tx } from '../base/db.ts';
+import { Refusal } from '../base/errors.ts';
+import { msisdnFrom } from '../base/phone.ts';
+import type { Belongings } from './belongings.ts';
+import { addSomebodyAt, personById } from './find.ts';
 
 /**
  * The person who has this number. A number that nobody has yet becomes somebody's of whom no more
@@ -8,20 +12,10 @@ import type { Tx } from '../base/db.ts';
 export async function personAtNumber(tx: Tx, msisdn: string): Promise<bigint> {
   const there = await knownAtNumber(tx, msisdn);
   if (there !== undefined) return there;
-  // As whoever is first heard of on a channel is written down: one after the other.
-  await sql`select pg_advisory_xact_lock(hashtextextended(${`address:msisdn:${msisdn}`}, 0))`.execute(
-    tx,
-  );
-  const meanwhile = await knownAtNumber(tx, msisdn);
-  if (meanwhile !== undefined) return meanwhile;
-  const { rows } = await sql<{ person_id: bigint }>`
-    with somebody as (insert into people default values returning id)
-    insert into addresses (person_id, kind, value) select id, 'msisdn', ${msisdn} from somebody
-    returning person_id
-  `.execute(tx);
-  const [row] = rows;
-  if (!row) throw new Error('A new person could not be written down');
-  return row.person_id;
+  await addSomebodyAt(tx, { kind: 'msisdn', value: msisdn, proven: false });
+  const added = await knownAtNumber(tx, msisdn);
+  if (added === undefined) throw new Error('A new person could not be written down');
+  return added;
 }
 
 /** The person who has this number; undefined when nobody has it yet. */
@@ -32,4 +26,15 @@ export async function knownAtNumber(tx: Tx, msisdn: string): Promise<bigint | un
     where a.kind = 'msisdn' and a.value = ${msisdn}
   `.execute(tx);
   return rows[0]?.person_id;
+}
+
+/** Whom a number, or a customer's number, names. Throws Refusal 'unknown'. */
+export async function namedPerson(tx: Tx, belongings: Belongings, text: string): Promise<bigint> {
+  const msisdn = msisdnFrom(text);
+  const id =
+    msisdn === undefined
+      ? await belongings.personOfCustomer(tx, text)
+      : await knownAtNumber(tx, msisdn);
+  if (id === undefined) throw new Refusal('unknown');
+  return (await personById(tx, id)).id;
 }

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Db, Tx } from '../base/db.ts';
 import { Refusal } from '../base/errors.ts';
+import { staff_roles } from '../base/schema.ts';
 import { notify } from '../outbox/notify.ts';
 import { knownAtNumber, personAtNumber } from './at-number.ts';
 import { becomeOne } from './become-one.ts';
@@ -102,7 +103,7 @@ export async function hasOwnAccount(
 /** Whether a person has a role that two admins give. */
 export async function isStaff(db: Db, person_id: bigint): Promise<boolean> {
   const { rows } = await sql`
-    select from roles where person_id = ${person_id} and role in ('admin', 'officer', 'cashier')
+    select from roles where person_id = ${person_id} and role = any(${staff_roles}::text[])
   `.execute(db);
   return rows.length > 0;
 }

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Tx } from '../base/db.ts';
 import { assert, Refusal } from '../base/errors.ts';
+import { staff_roles } from '../base/schema.ts';
 import { withdraw } from '../outbox/ask.ts';
 import { notify } from '../outbox/notify.ts';
 import { knownAtNumber } from './at-number.ts';
@@ -10,7 +11,14 @@ import { changeNumber, mayTakeNumber } from './change-number.ts';
 import { enrol } from './enrol.ts';
 import type { Keyed } from './link.ts';
 import { type Spent, spendCode } from './one-time-codes.ts';
-import { lockRequest, mayChangeRole, nameOf, type PeopleRequest, requestRef } from './requests.ts';
+import {
+  inWords,
+  lockRequest,
+  mayChangeRole,
+  nameOf,
+  type PeopleRequest,
+  requestRef,
+} from './requests.ts';
 import { tellAdmins } from './tell-admins.ts';
 
 /** What another admin decides about a request: the second pair of eyes. */
@@ -35,8 +43,8 @@ export async function approveRequest(
     where id = ${request.id}
   `.execute(tx);
   const values = await wordsOf(tx, request, it.by);
-  await doIt(tx, belongings, request);
-  await settled(tx, request, { template: told_of[request.kind], values });
+  await carryOut(tx, belongings, request);
+  await closeRequest(tx, request, { template: told_of[request.kind], values });
   return spent;
 }
 
@@ -51,9 +59,9 @@ export async function refuseRequest(
       reason = ${it.reason}
     where id = ${request.id}
   `.execute(tx);
-  const { by, ref } = await wordsOf(tx, request, it.by);
-  const values = { by: by ?? '-', ref: ref ?? '-', reason: it.reason };
-  await settled(tx, request, { template: 'request_refused', values });
+  const by = (await nameOf(tx, it.by)).who;
+  const values = { by, ref: requestRef(request.id), reason: it.reason };
+  await closeRequest(tx, request, { template: 'request_refused', values });
   return request;
 }
 
@@ -89,7 +97,7 @@ async function mayBeDone(tx: Tx, belongings: Belongings, it: PeopleRequest): Pro
   }
 }
 
-async function doIt(tx: Tx, belongings: Belongings, it: PeopleRequest): Promise<void> {
+async function carryOut(tx: Tx, belongings: Belongings, it: PeopleRequest): Promise<void> {
   const { kind, person_id } = it;
   if (kind === 'merge') return merge(tx, belongings, it);
   if (kind === 'number') {
@@ -151,26 +159,20 @@ const told_of = {
 } as const;
 
 // A line of a message is left out where its role is not set.
-const as_role: Record<string, string> = { admin: '-', officer: '-', cashier: '-' };
+const as_role = Object.fromEntries(staff_roles.map((role) => [role, '-']));
 
-async function wordsOf(tx: Tx, it: PeopleRequest, by: bigint): Promise<Record<string, string>> {
-  const about = await nameOf(tx, it.person_id);
-  const who = it.name ?? about.who;
-  const values: Record<string, string> = {
+async function wordsOf(tx: Tx, it: PeopleRequest, by: bigint) {
+  const words = await inWords(tx, it);
+  return {
     ...as_role,
-    ref: requestRef(it.id),
-    asker: (await nameOf(tx, it.asked_by)).who,
+    ...words,
+    ...(it.role === null ? {} : { [it.role]: words.who }),
     by: (await nameOf(tx, by)).who,
-    who,
-    phone: it.old_msisdn ?? it.msisdn ?? about.phone,
-    new_phone: it.kind === 'number' ? (it.msisdn ?? '-') : '-',
     other: it.other_id === null ? '-' : (await nameOf(tx, it.other_id)).who,
   };
-  if (it.role) values[it.role] = who;
-  return values;
 }
 
-async function settled(
+async function closeRequest(
   tx: Tx,
   { id }: PeopleRequest,
   told: { template: string; values: Record<string, string> },

@@ -24,20 +24,34 @@ export async function lockPersonAt(
 ): Promise<Actor> {
   const known = await lockAt(tx, kind, value);
   if (known) return known;
-  await sql`select pg_advisory_xact_lock(hashtextextended(${`address:${kind}:${value}`}, 0))`.execute(
-    tx,
-  );
-  // Two first messages at once: the second to get here finds the person that the first wrote down.
-  const found = await lockAt(tx, kind, value);
-  if (found) return found;
-  await sql`
-    with stranger as (insert into people (name) values (${name}) returning id)
-    insert into addresses (person_id, kind, value, verified_at)
-    select id, ${kind}, ${value}, now() from stranger
-  `.execute(tx);
+  await addSomebodyAt(tx, { kind, value, name, proven: true });
   const person = await lockAt(tx, kind, value);
   if (!person) throw new Error('A new person could not be written down');
   return person;
+}
+
+/**
+ * Writes down somebody at an address that nobody has; of two at once the second finds the person
+ * that the first wrote down. Whether they have proven that it is theirs is the caller's to know.
+ */
+export async function addSomebodyAt(
+  tx: Tx,
+  it: { kind: AddressKind; value: string; name?: string | null; proven: boolean },
+): Promise<void> {
+  const { kind, value, name = null, proven } = it;
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`address:${kind}:${value}`}, 0))`.execute(
+    tx,
+  );
+  await sql`
+    with somebody as (
+      insert into people (name)
+      select ${name}::text
+      where not exists (select from addresses where kind = ${kind} and value = ${value})
+      returning id
+    )
+    insert into addresses (person_id, kind, value, verified_at)
+    select id, ${kind}, ${value}, case when ${proven}::boolean then now() end from somebody
+  `.execute(tx);
 }
 
 /**
@@ -91,6 +105,26 @@ export async function personById(db: Db, id: bigint): Promise<Actor> {
   const person = rows[0];
   if (!person) throw new Error(`There is no person ${id}`);
   return person;
+}
+
+/** The order of addresses in which the first is the one that counts. */
+export const last_proven = sql`verified_at desc nulls last, id desc`;
+
+/**
+ * A statement's subquery: the number of the person whom `person_id` names there. Of several, which
+ * somebody has after two persons became one, the last that they have proven: it is the one in their
+ * hands, and an older one may be another's by now.
+ */
+export const msisdnOf = (person_id: ReturnType<typeof sql>) => sql`(
+  select value from addresses where person_id = ${person_id} and kind = 'msisdn'
+  order by ${last_proven} limit 1)`;
+
+/** The number of a person, 254…, as `msisdnOf`; undefined where they have none. */
+export async function numberOf(db: Db, person_id: bigint | null): Promise<string | undefined> {
+  const { rows } = await sql<{ msisdn: string | null }>`
+    select ${msisdnOf(sql`${person_id}::bigint`)} as msisdn
+  `.execute(db);
+  return rows[0]?.msisdn ?? undefined;
 }
 
 /** The ids of everybody with a role, in order. */

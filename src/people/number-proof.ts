@@ -7,20 +7,13 @@ import type { Actor } from '../flow/action.ts';
 import { notify } from '../outbox/notify.ts';
 import type { Belongings } from './belongings.ts';
 import { changeNumber, hasOwnAccount, isStaff } from './change-number.ts';
+import { last_proven, numberOf } from './find.ts';
 import { codeOf, type Keyed, most_tries, newProof } from './link.ts';
 
 /**
  * Who writes from a new number proves that an old one is theirs, by a code sent to it. Whether we
  * know the old one is told to nobody: whatever is typed is answered and counted alike.
  */
-
-/** The number that somebody is known by here; undefined while they have proven none. */
-export async function ownNumber(db: Db, person_id: bigint): Promise<string | undefined> {
-  const { rows } = await sql<{ value: string }>`
-    select value from addresses where person_id = ${person_id} and kind = 'msisdn' order by id limit 1
-  `.execute(db);
-  return rows[0]?.value;
-}
 
 /** What was typed, as it is counted: a number, or a customer's. Undefined when it is neither. */
 function askedIn(belongings: Belongings, typed: string): string | undefined {
@@ -40,7 +33,7 @@ export async function sendOldCode(
 ): Promise<void> {
   const asked = askedIn(belongings, typed);
   if (asked === undefined) throw new Refusal('not_understood');
-  const own = await ownNumber(tx, actor.id);
+  const own = await numberOf(tx, actor.id);
   if (own === undefined) throw new Refusal('unproven');
   if (own === asked) throw new Refusal('yours');
   if (await hasOwnAccount(tx, belongings, actor.id)) throw new Refusal('own_account');
@@ -74,7 +67,7 @@ async function movable(
   const { rows } = await sql<Old>`
     select a.person_id, a.value as msisdn from addresses a
     where a.kind = 'msisdn' and (a.value = ${asked} or a.person_id = ${of_customer ?? null})
-    order by a.value = ${asked} desc, a.id limit 1
+    order by a.value = ${asked} desc, ${last_proven} limit 1
   `.execute(tx);
   const [old] = rows;
   if (!old || old.person_id === actor.id || (await isStaff(tx, old.person_id))) return undefined;
@@ -128,7 +121,7 @@ export async function proveOldNumber(
   if (!old || old.msisdn !== proof.msisdn) {
     return proof.tries >= most_tries ? 'over' : 'wrong';
   }
-  const to = await ownNumber(tx, actor.id);
+  const to = await numberOf(tx, actor.id);
   if (to === undefined || (await hasOwnAccount(tx, belongings, actor.id))) return 'own_account';
   await sql`update link_proofs set ended_at = now() where id = ${proof.id}`.execute(tx);
   const key = `number:${proof.id}`;

@@ -1,6 +1,6 @@
 import { msisdnFrom } from '../base/phone.ts';
 import type { StaffRole } from '../base/schema.ts';
-import { shownLine } from '../base/text.ts';
+import { isName, shownLine } from '../base/text.ts';
 
 /** What admins write about persons, read as people write it. */
 
@@ -12,12 +12,13 @@ const role_words: Readonly<Record<string, StaffRole>> = {
   keshia: 'cashier',
 };
 
-const longest_name = 60;
+/** Of what somebody who works here is called. */
+export const longest_name = 60;
 
 export interface StaffOrder {
   role: StaffRole;
   msisdn: string;
-  /** As it was typed; undefined where none was. */
+  /** As it was typed; undefined where none was, or no name. */
   name: string | undefined;
 }
 
@@ -30,8 +31,13 @@ export function readStaffOrder(text: string): StaffOrder | undefined {
   const named = words.findIndex((word) => word.toLowerCase() in role_words);
   const role = role_words[words[named]?.toLowerCase() ?? ''];
   if (!role) return undefined;
-  const name = shownLine(words.filter((_, index) => index !== named).join(' '), longest_name);
-  return { role, msisdn, name: name === '' ? undefined : name };
+  return { role, msisdn, name: nameIn(words.filter((_, index) => index !== named).join(' ')) };
+}
+
+/** What somebody may be called by these words; undefined when they are no name. */
+export function nameIn(text: string): string | undefined {
+  const name = shownLine(text, longest_name);
+  return isName(name) ? name : undefined;
 }
 
 /** The two whom a text names, each a number or a customer's: "0712345678 CUST-004". */

@@ -1,20 +1,29 @@
 import { z } from 'zod';
 import type { Tx } from '../base/db.ts';
 import { Refusal } from '../base/errors.ts';
+import { staff_roles } from '../base/schema.ts';
 import { shownLine } from '../base/text.ts';
 import { type Actions, action } from '../flow/action.ts';
 import type { Belongings } from './belongings.ts';
 import { approveRequest, refuseRequest } from './decide.ts';
 import { needRole } from './need-role.ts';
-import { nameOf, type PeopleRequest, requestOf, requestRef, waitingRequests } from './requests.ts';
-import { Standing, standing } from './staff-actions.ts';
+import { inWords, type PeopleRequest, requestOf, waitingRequests } from './requests.ts';
+import { Standing, standing } from './standing.ts';
 
 const Line = z.object({ id: z.string(), ref: z.string(), who: z.string() });
 
-const in_the_way =
-  'decided,own_request,about_you,has_role,no_role,by_configuration,last_admin,own_account,over,not_allowed'.split(
-    ',',
-  );
+const not_approved = [
+  'decided',
+  'own_request',
+  'about_you',
+  'has_role',
+  'no_role',
+  'by_configuration',
+  'last_admin',
+  'own_account',
+  'over',
+  'not_allowed',
+] as const;
 
 /** What another admin does with what one has asked for. */
 export const requestActions = (belongings: Belongings): Actions => ({
@@ -28,7 +37,7 @@ export const requestActions = (belongings: Belongings): Actions => ({
       const all = await waiting(tx, actor.id, question);
       if (all.length === 0) throw new Refusal('none');
       const requests = [];
-      for (const it of all) requests.push(await inWords(tx, it));
+      for (const it of all) requests.push({ id: String(it.id), ...(await inWords(tx, it)) });
       return { count: requests.length, requests };
     },
   }),
@@ -38,7 +47,7 @@ export const requestActions = (belongings: Belongings): Actions => ({
     input: z.object({ id: z.string().optional() }),
     output: Line.extend({
       kind: z.enum(['grant', 'revoke', 'merge', 'number']),
-      role: z.enum(['admin', 'officer', 'cashier', 'none']),
+      role: z.enum([...staff_roles, 'none']),
       asker: z.string(),
       phone: z.string(),
       new_phone: z.string(),
@@ -63,7 +72,7 @@ export const requestActions = (belongings: Belongings): Actions => ({
       left: z.number(),
       minutes: z.number(),
     }),
-    refusals: in_the_way,
+    refusals: not_approved,
     run: async (tx, { actor, input, keyed }) => {
       needRole(actor, 'admin');
       const it = { id: BigInt(input.request), by: actor.id, code: input.code, keyed };
@@ -90,13 +99,7 @@ async function waiting(tx: Tx, actor_id: bigint, question: string | undefined) {
   return asked === undefined ? all : all.filter(({ id }) => id === asked);
 }
 
-async function inWords(tx: Tx, it: PeopleRequest) {
-  const { who } = await nameOf(tx, it.person_id);
-  return { id: String(it.id), ref: requestRef(it.id), who: it.name ?? who };
-}
-
 async function shown(tx: Tx, belongings: Belongings, it: PeopleRequest) {
-  const { phone } = await nameOf(tx, it.person_id);
   const two =
     it.other_id === null
       ? {}
@@ -107,12 +110,10 @@ async function shown(tx: Tx, belongings: Belongings, it: PeopleRequest) {
           },
         };
   return {
+    id: String(it.id),
     ...(await inWords(tx, it)),
     kind: it.kind,
     role: it.role ?? ('none' as const),
-    asker: (await nameOf(tx, it.asked_by)).who,
-    phone: it.old_msisdn ?? it.msisdn ?? (phone || '-'),
-    new_phone: it.kind === 'number' ? (it.msisdn ?? '-') : '-',
     ...two,
   };
 }

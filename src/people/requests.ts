@@ -5,6 +5,8 @@ import { localPhone } from '../base/phone.ts';
 import type { PeopleRequestKind, StaffRole } from '../base/schema.ts';
 import { ask, withdraw } from '../outbox/ask.ts';
 import { notify } from '../outbox/notify.ts';
+import { knownAtNumber, personAtNumber } from './at-number.ts';
+import { msisdnOf } from './find.ts';
 
 /**
  * What needs two admins: roles of staff given and taken, two persons made one, a number changed.
@@ -42,11 +44,22 @@ export function requestOf(question: string): bigint | undefined {
   return digits === undefined ? undefined : BigInt(digits);
 }
 
+/** A request as admins read it; '-' for what it does not have. */
+export async function inWords(db: Db, it: PeopleRequest) {
+  const { who, phone } = await nameOf(db, it.person_id);
+  return {
+    ref: requestRef(it.id),
+    who: it.name ?? who,
+    asker: (await nameOf(db, it.asked_by)).who,
+    phone: it.old_msisdn ?? it.msisdn ?? (phone || '-'),
+    new_phone: it.kind === 'number' ? (it.msisdn ?? '-') : '-',
+  };
+}
+
 /** A person as admins call them: by name and number. */
 export async function nameOf(db: Db, person_id: bigint): Promise<{ who: string; phone: string }> {
   const { rows } = await sql<{ name: string | null; value: string | null }>`
-    select p.name, (select value from addresses a where a.person_id = p.id and a.kind = 'msisdn'
-                    order by a.id limit 1) as value
+    select p.name, ${msisdnOf(sql`p.id`)} as value
     from people asked join people p on p.id = coalesce(asked.merged_into, asked.id)
     where asked.id = ${person_id}
   `.execute(db);
@@ -58,20 +71,23 @@ export interface AskRole {
   by: bigint;
   kind: 'grant' | 'revoke';
   role: StaffRole;
-  person_id: bigint;
+  /** Of whom it is about; a role may be given to a number that nobody has yet. */
   msisdn: string;
   name?: string | undefined;
 }
 
 /**
- * Asks for a role to be given to somebody, or taken. Asked again, it is the same request. Throws
- * Refusal: not_allowed, has_role, no_role, by_configuration (it is taken there), last_admin,
- * other_open (something else about it waits) or nobody (who could approve).
+ * Asks for a role to be given to whoever has a number, or taken. Asked again, it is the same
+ * request. Throws Refusal: not_allowed, has_role, no_role, by_configuration (it is taken there),
+ * last_admin, other_open (something else about it waits) or nobody (who could approve).
  */
 export async function askRole(tx: Tx, it: AskRole): Promise<Asked> {
-  const { kind, role, person_id } = it;
-  await mayChangeRole(tx, it);
-  const row = { kind, person_id, role, asked_by: it.by, msisdn: it.msisdn, name: it.name ?? null };
+  const { by: asked_by, kind, role, msisdn, name = null } = it;
+  const person_id =
+    kind === 'grant' ? await personAtNumber(tx, msisdn) : await knownAtNumber(tx, msisdn);
+  if (person_id === undefined) throw new Refusal('no_role');
+  await mayChangeRole(tx, { kind, role, person_id });
+  const row = { kind, person_id, role, asked_by, msisdn, name };
   return makeRequest(tx, row, sql`person_id = ${person_id} and role = ${role}`);
 }
 
@@ -121,7 +137,7 @@ export async function askNumber(
 type Row = Pick<PeopleRequest, 'kind' | 'person_id' | 'asked_by'> & Partial<PeopleRequest>;
 
 async function makeRequest(tx: Tx, row: Row, same: ReturnType<typeof sql>): Promise<Asked> {
-  await expireRequests(tx);
+  await expireOld(tx);
   const about = [row.asked_by, row.person_id, row.other_id ?? row.person_id];
   const { rows: admins } = await sql<{ person_id: bigint; has_codes: boolean }>`
     select r.person_id, c.generation is not null as has_codes
@@ -160,8 +176,16 @@ async function waitingFor(tx: Tx, row: Row, same: ReturnType<typeof sql>): Promi
 }
 
 /** Ends what nobody has decided within a day, and tells who asked. */
-export async function expireRequests(tx: Tx): Promise<void> {
-  for (const { id, asked_by } of await end(tx, sql`expires_at <= now()`)) {
+export async function expireOldRequests(db: Db): Promise<void> {
+  // Looked for often, and there seldom is one: no transaction for nothing.
+  const { rows } = await sql`
+    select from people_requests where state = 'waiting' and expires_at <= now() limit 1
+  `.execute(db);
+  if (rows.length > 0) await inTransaction(db, expireOld);
+}
+
+async function expireOld(tx: Tx): Promise<void> {
+  for (const { id, asked_by } of await expire(tx, sql`expires_at <= now()`)) {
     const values = { ref: requestRef(id), asker: (await nameOf(tx, asked_by)).who };
     await notify(tx, [
       { key: `request:${id}`, person_id: asked_by, template: 'request_expired', values },
@@ -169,20 +193,12 @@ export async function expireRequests(tx: Tx): Promise<void> {
   }
 }
 
-/** The same as work of its own. */
-export async function endOldRequests(db: Db): Promise<void> {
-  const { rows } = await sql`
-    select from people_requests where state = 'waiting' and expires_at <= now() limit 1
-  `.execute(db);
-  if (rows.length > 0) await inTransaction(db, expireRequests);
-}
-
 /** Ends what waits about a person who is found to be another, or was asked by them. */
 export async function expireRequestsOf(tx: Tx, person_id: bigint): Promise<void> {
-  await end(tx, sql`${person_id} in (person_id, other_id, asked_by)`);
+  await expire(tx, sql`${person_id} in (person_id, other_id, asked_by)`);
 }
 
-async function end(
+async function expire(
   tx: Tx,
   which: ReturnType<typeof sql>,
 ): Promise<{ id: bigint; asked_by: bigint }[]> {

@@ -1,33 +1,23 @@
 import { z } from 'zod';
-import type { Tx } from '../base/db.ts';
 import { Refusal } from '../base/errors.ts';
-import { decimalFromCents } from '../base/money.ts';
 import { msisdnFrom } from '../base/phone.ts';
+import { staff_roles } from '../base/schema.ts';
 import { shownLine } from '../base/text.ts';
-import { type ActionCall, type Actions, action, Money } from '../flow/action.ts';
-import { knownAtNumber, personAtNumber } from './at-number.ts';
+import { type Actions, action } from '../flow/action.ts';
+import { knownAtNumber, namedPerson } from './at-number.ts';
 import type { Belongings } from './belongings.ts';
 import { hasOwnAccount, mayTakeNumber } from './change-number.ts';
-import { personById } from './find.ts';
+import { numberOf, personById } from './find.ts';
 import { firstName } from './first-name.ts';
 import { needRole } from './need-role.ts';
-import { ownNumber, proveOldNumber, sendOldCode } from './number-proof.ts';
-import { readStaffOrder, readTwo } from './read-request.ts';
+import { proveOldNumber, sendOldCode } from './number-proof.ts';
+import { longest_name, readStaffOrder, readTwo } from './read-request.ts';
 import { askMerge, askNumber, askRole, nameOf } from './requests.ts';
+import { Standing, standing } from './standing.ts';
 
-const Role = z.enum(['admin', 'officer', 'cashier']);
+const Role = z.enum(staff_roles);
 const Asked = z.object({ ref: z.string(), asked: z.number() });
 const in_the_way = ['not_allowed', 'nobody', 'other_open'] as const;
-
-/** A person with what hangs on them. */
-export const Standing = z.object({
-  id: z.string(),
-  who: z.string(),
-  phone: z.string(),
-  customers: z.string(),
-  owed: Money,
-  credit: Money,
-});
 
 /** What admins ask of each other about persons, and what people prove of their numbers. */
 export const staffActions = (belongings: Belongings): Actions => ({
@@ -71,7 +61,7 @@ const roleActions: Actions = {
     looks: true,
     run: (_, { actor, input }) => {
       needRole(actor, 'admin');
-      const who = shownLine(input.typed_name ?? input.name ?? '', 60) || input.phone;
+      const who = shownLine(input.typed_name ?? input.name ?? '', longest_name) || input.phone;
       return Promise.resolve({ who });
     },
   }),
@@ -80,32 +70,22 @@ const roleActions: Actions = {
     input: z.object({ role: Role, phone: z.string(), name: z.string() }),
     output: Asked,
     refusals: [...in_the_way, 'has_role'],
-    run: (tx, call) => askForRole(tx, 'grant', call),
+    run: (tx, { actor, input: { role, phone: msisdn, name } }) => {
+      needRole(actor, 'admin');
+      return askRole(tx, { kind: 'grant', by: actor.id, role, msisdn, name });
+    },
   }),
 
   'people.ask_revoke': action({
     input: z.object({ role: Role, phone: z.string() }),
     output: Asked,
     refusals: [...in_the_way, 'no_role', 'by_configuration', 'last_admin'],
-    run: (tx, call) => askForRole(tx, 'revoke', call),
+    run: (tx, { actor, input: { role, phone: msisdn } }) => {
+      needRole(actor, 'admin');
+      return askRole(tx, { kind: 'revoke', by: actor.id, role, msisdn });
+    },
   }),
 };
-
-async function askForRole(
-  tx: Tx,
-  kind: 'grant' | 'revoke',
-  {
-    actor,
-    input,
-  }: ActionCall<{ role: z.output<typeof Role>; phone: string; name?: string | undefined }>,
-) {
-  needRole(actor, 'admin');
-  const { role, phone: msisdn, name } = input;
-  const person_id =
-    kind === 'grant' ? await personAtNumber(tx, msisdn) : await knownAtNumber(tx, msisdn);
-  if (person_id === undefined) throw new Refusal('no_role');
-  return askRole(tx, { by: actor.id, kind, role, person_id, msisdn, name });
-}
 
 const mergeActions = (belongings: Belongings): Actions => ({
   'people.read_merge': action({
@@ -141,31 +121,6 @@ const mergeActions = (belongings: Belongings): Actions => ({
   }),
 });
 
-/** A person as admins see them before they decide about them. */
-export async function standing(tx: Tx, belongings: Belongings, person_id: bigint) {
-  const { customers, owed_cents, credit_cents } = await belongings.standingOf(tx, person_id);
-  const { who, phone } = await nameOf(tx, person_id);
-  return {
-    id: String(person_id),
-    who,
-    phone: phone || '-',
-    customers: customers || '-',
-    owed: decimalFromCents(owed_cents),
-    credit: decimalFromCents(credit_cents),
-  };
-}
-
-/** Whom a number, or a customer's number, names. Throws Refusal 'unknown'. */
-export async function namedPerson(tx: Tx, belongings: Belongings, text: string): Promise<bigint> {
-  const msisdn = msisdnFrom(text);
-  const id =
-    msisdn === undefined
-      ? await belongings.personOfCustomer(tx, text)
-      : await knownAtNumber(tx, msisdn);
-  if (id === undefined) throw new Refusal('unknown');
-  return (await personById(tx, id)).id;
-}
-
 const numberActions = (belongings: Belongings): Actions => ({
   'people.read_number': action({
     input: z.object({ text: z.string() }),
@@ -178,7 +133,7 @@ const numberActions = (belongings: Belongings): Actions => ({
       const to = msisdnFrom(typed);
       if (to === undefined) throw new Refusal('unreadable');
       const owner = await namedPerson(tx, belongings, whose);
-      const from = msisdnFrom(whose) ?? (await ownNumber(tx, owner));
+      const from = msisdnFrom(whose) ?? (await numberOf(tx, owner));
       if (from === undefined) throw new Refusal('unknown');
       if (from === to) throw new Refusal('same');
       await mayTakeNumber(tx, belongings, { owner, to });
@@ -205,7 +160,7 @@ const numberActions = (belongings: Belongings): Actions => ({
     refusals: [],
     looks: true,
     run: async (tx, { actor }) => ({
-      known: (await ownNumber(tx, actor.id)) !== undefined,
+      known: (await numberOf(tx, actor.id)) !== undefined,
       in_use: await hasOwnAccount(tx, belongings, actor.id),
     }),
   }),

@@ -6,6 +6,7 @@ import { decimalFromCents, moneyWords } from '../base/money.ts';
 import { localPhone } from '../base/phone.ts';
 import type { Language } from '../flow/action.ts';
 import type { Paper } from '../outbox/notify.ts';
+import { msisdnOf } from '../people/find.ts';
 import { customerStatement, withPaid } from './customer-statement.ts';
 import { drawPaper, type Drawing } from './draw-paper.ts';
 import { paperWords } from './paper-words.ts';
@@ -148,9 +149,7 @@ function fromHouse({ shop = '', help = '', paybill = '' }: HouseWords): string[]
 
 async function toCustomer(db: Db, id: bigint): Promise<string[]> {
   const { rows } = await sql<{ name: string; number: string; msisdn: string | null }>`
-    select c.name, c.number, (
-      select a.value from addresses a where a.person_id = c.person_id and a.kind = 'msisdn'
-      order by a.id limit 1) as msisdn
+    select c.name, c.number, ${msisdnOf(sql`c.person_id`)} as msisdn
     from customers c where c.id = ${id}
   `.execute(db);
   return rows.flatMap(({ name, number, msisdn }) => [

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { askQuestions } from '../../src/conversation/questions.ts';
 import { reconciled } from '../../src/payments/reconcile.ts';
+import { wanjiru } from '../helpers/admins.ts';
 import { apiOf } from '../helpers/api.ts';
 import { standingOf } from '../helpers/attacks.ts';
 import { confirmation } from '../helpers/confirmation.ts';
@@ -10,7 +11,6 @@ import { openRecoveryHouse } from '../helpers/recovery.ts';
 
 // Somebody posts what M-Pesa never said: without the secret of the addresses, and with it.
 
-const wanjiru = '254700000001';
 const kamau = '254700000004';
 
 let house: Awaited<ReturnType<typeof openRecoveryHouse>>;

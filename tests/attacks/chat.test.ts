@@ -2,17 +2,14 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { log } from '../../src/base/log.ts';
 import { askQuestions } from '../../src/conversation/questions.ts';
-import { takeSms } from '../../src/conversation/sms.ts';
 import { countSteps } from '../../src/conversation/step-counts.ts';
 import { takeTurns } from '../../src/conversation/whatsapp.ts';
-import { personOf } from '../helpers/admins.ts';
+import { otieno, personOf, wanjiru } from '../helpers/admins.ts';
 import { hers, mary, seedVictims, standingOf, waiting_receipt } from '../helpers/attacks.ts';
-import { hook_secret, type House, openHouse, postSigned, webhook } from '../helpers/house.ts';
+import { type House, openHouse, postSigned, webhook } from '../helpers/house.ts';
 
 // Customers, strangers and somebody who was an admin, who mean to see or move what is not theirs.
 
-const wanjiru = '254700000001';
-const otieno = '254700000002';
 const kamau = '254700000004';
 const stranger = '254733000111';
 
@@ -62,17 +59,7 @@ const wordsSince = (id: bigint) =>
     .orderBy('id')
     .execute();
 
-async function texts(from: string, text: string): Promise<string[]> {
-  const before = await lastWords();
-  const form = { from: `+${from}`, to: '384', text, id: `sms-${(sent += 1)}`, date: '2026-03-01' };
-  const response = await fetch(`${house.url}/hooks/${hook_secret}/sms/inbound`, {
-    method: 'POST',
-    body: new URLSearchParams(form),
-  });
-  expect(response.status).toBe(200);
-  await takeSms(house.db, house.conversations, () => true);
-  return (await wordsSince(before)).map((row) => row.words ?? '');
-}
+const texts = (from: string, text: string) => house.texts(from, text);
 
 /** Dials and keys one after the other; what the phone shows last. */
 async function dials(phone: string, ...keys: string[]): Promise<string> {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import {
   centsFromDecimal,
   centsFromTyped,
+  saidWithAmount,
   decimalFromCents,
   moneyWords,
   shortMoney,
@@ -55,4 +56,17 @@ test('amounts in words', () => {
   expect(moneyWords('1,500', true)).toBeUndefined();
   expect(shortMoney(150_000n)).toBe('KES 1,500');
   expect(shortMoney(150_050n)).toBe('KES 1,500.50');
+});
+
+test.each([
+  ['CUST-002 1,000', 'CUST-002', 100_000n],
+  ['INV-20260203-0001: Ksh 500/=', 'INV-20260203-0001', 50_000n],
+  ['CUST 002 = 1.5k', 'CUST 002', 150_000n],
+  ['Mary Njeri 200 shillings', 'Mary Njeri', 20_000n],
+])('%s says whom, and ends with how much', (text, said, cents) => {
+  expect(saidWithAmount(text)).toEqual({ said, cents });
+});
+
+test.each(['CUST-002', '1000', 'CUST-002 1,00', ''])('%j ends with no amount', (text) => {
+  expect(saidWithAmount(text)).toBeUndefined();
 });

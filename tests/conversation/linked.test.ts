@@ -13,14 +13,13 @@ import { freeLinked, leaseMessages } from '../../src/outbox/take.ts';
 import { inTransaction, openDatabase } from '../../src/base/db.ts';
 import { enrol } from '../../src/people/enrol.ts';
 import { flows_folder } from '../../src/serve.ts';
+import { otieno, wanjiru } from '../helpers/admins.ts';
 import { confirmation } from '../helpers/confirmation.ts';
 import { cloud_alone, type House, openHouse } from '../helpers/house.ts';
 
 // What is written to the linked number, and what leaves by it: everything but the socket.
 
 const kamau = '254700000004';
-const wanjiru = '254700000001';
-const otieno = '254700000002';
 const numbers = { ...cloud_alone, cloud: false, linked: true };
 
 let house: House;

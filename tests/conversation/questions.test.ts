@@ -13,10 +13,8 @@ import { ask, withdraw } from '../../src/outbox/ask.ts';
 import { lockPersonAt } from '../../src/people/find.ts';
 import { actions } from '../../src/registry.ts';
 import { flows_folder } from '../../src/serve.ts';
+import { otieno, wanjiru } from '../helpers/admins.ts';
 import { type House, openHouse, postSigned, webhook } from '../helpers/house.ts';
-
-const wanjiru = '254700000001';
-const otieno = '254700000002';
 
 // Whose is it, asked of the admins; the reference says of what.
 const flow = `

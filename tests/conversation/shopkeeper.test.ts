@@ -2,13 +2,12 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { clock } from '../../src/base/clock.ts';
 import { askQuestions } from '../../src/conversation/questions.ts';
+import { wanjiru } from '../helpers/admins.ts';
 import { confirmation } from '../helpers/confirmation.ts';
 import { type House, openHouse } from '../helpers/house.ts';
 import { trading } from '../helpers/invoices.ts';
 
 // A shopkeeper who writes as people write, in one house from the first message to the last.
-
-const wanjiru = '254700000001';
 
 let house: House;
 let shop: ReturnType<typeof trading>;
@@ -190,6 +189,9 @@ test('who talks to a person can have the menu back, and DONE alone gives the onl
     expect.stringMatching(/^A person from Duka answers you here/),
   ]);
   expect((await house.writes(kamau, 'hakuna')).filter((words) => words !== '')).toEqual([]);
+  // Only what is not answered counts as nothing to answer.
+  const turns = await house.db.selectFrom('turns').select('silent').orderBy('at').execute();
+  expect(turns.slice(-3).map((turn) => turn.silent)).toEqual([false, false, true]);
   const heard = await house.writes(wanjiru, 'Done');
   expect(heard).toContain('The menu is on again for Kamau.');
   expect(await says('menu', kamau)).toMatch(/^Hello Kamau/);

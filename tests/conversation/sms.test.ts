@@ -4,7 +4,7 @@ import { inTransaction } from '../../src/base/db.ts';
 import { ProviderError } from '../../src/base/errors.ts';
 import { takeReports } from '../../src/conversation/reports.ts';
 import { type Send, sendOutbox } from '../../src/conversation/send.ts';
-import { takeOptOuts, takeSms } from '../../src/conversation/sms.ts';
+import { takeOptOuts } from '../../src/conversation/sms.ts';
 import { loadMessages } from '../../src/flow/messages.ts';
 import { copyUndelivered } from '../../src/outbox/delivery.ts';
 import { endLostSms, leaseMessages } from '../../src/outbox/take.ts';
@@ -31,14 +31,7 @@ const form = (path: string, fields: Record<string, string>) =>
   });
 
 let nth = 0;
-/** A person sends an SMS; what they are answered, oldest first. */
-async function texts(from: string, text: string, id = `ATXid_${(nth += 1)}`): Promise<string[]> {
-  const before = await rows();
-  const fields = { date: '2026-02-03 08:00:00', from: `+${from}`, id, text, to: '20880' };
-  expect((await form('sms/inbound', { ...fields, networkCode: '63902' })).status).toBe(200);
-  await takeSms(house.db, house.conversations, always);
-  return (await rows()).slice(before.length).map((row) => row.words ?? '');
-}
+const texts: House['texts'] = (...it) => house.texts(...it);
 
 const rows = () => house.db.selectFrom('outbox').selectAll().orderBy('id').execute();
 

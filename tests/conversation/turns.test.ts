@@ -12,13 +12,13 @@ import { loadFlows } from '../../src/flow/load.ts';
 import { lockPersonAt } from '../../src/people/find.ts';
 import { actions } from '../../src/registry.ts';
 import { flows_folder } from '../../src/serve.ts';
+import { wanjiru } from '../helpers/admins.ts';
 import { waitingForLocks } from '../helpers/database.ts';
 import { type House, openHouse, postSigned, webhook } from '../helpers/house.ts';
 import { confirmation } from '../helpers/confirmation.ts';
 import { eventually } from '../helpers/process.ts';
 
 const kamau = '254700000004';
-const wanjiru = '254700000001';
 
 let house: House;
 

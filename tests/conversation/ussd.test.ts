@@ -8,6 +8,7 @@ import { takeReports } from '../../src/conversation/reports.ts';
 import { conversationHooks } from '../../src/conversation/routes.ts';
 import { countSteps } from '../../src/conversation/step-counts.ts';
 import { lockPersonAt } from '../../src/people/find.ts';
+import { wanjiru } from '../helpers/admins.ts';
 import { type House, openHouse } from '../helpers/house.ts';
 import { eventually } from '../helpers/process.ts';
 
@@ -19,7 +20,6 @@ beforeEach(async () => {
 });
 
 const kamau = '254700000004';
-const wanjiru = '254700000001';
 
 /** The doors alone, with a shorter patience or another gateway. */
 function doors(change: { ussd_deadline_ms?: number; gateways?: Map<string, UssdGateway> }): Hono {

@@ -5,6 +5,7 @@ import { keyedHash } from '../../src/base/secrets.ts';
 import { decimalFromCents } from '../../src/base/money.ts';
 import { demoConfig } from '../../src/demo.ts';
 import type { House as Conversations } from '../../src/conversation/house.ts';
+import { takeSms } from '../../src/conversation/sms.ts';
 import { takeTurns } from '../../src/conversation/whatsapp.ts';
 import type { Actions } from '../../src/flow/action.ts';
 import { keepContents } from '../../src/conversation/contents.ts';
@@ -47,6 +48,8 @@ export interface House {
   drain: () => Promise<number>;
   /** A person writes on WhatsApp; the worker's answers, oldest first. */
   writes: (from: string, text: string, id?: string) => Promise<string[]>;
+  /** A person sends an SMS; the worker's answers, oldest first. */
+  texts: (from: string, text: string, id?: string) => Promise<string[]>;
   /** A key press on USSD: the whole `text` so far. Resolves to what the phone shows, CON or END first. */
   keys: (phone: string, session: string, text: string) => Promise<string>;
   receive: ReceiveSettings;
@@ -122,13 +125,18 @@ export async function openHouse(
       const response = await postSigned(listening.url, body);
       if (response.status !== 200) throw new Error(`${response.status}`);
       await takeTurns(db, conversations);
-      const rows = await db
-        .selectFrom('outbox')
-        .selectAll()
-        .where('id', '>', since)
-        .orderBy('id')
-        .execute();
-      return rows.map((row) => row.words ?? '');
+      return wordsSince(db, since);
+    },
+    texts: async (from, text, id = `ATXid_${(messages += 1)}`) => {
+      const since = await lastOutbox(db);
+      const form = { date: '2026-02-03 08:00:00', from: `+${from}`, to: '20880', id, text };
+      const response = await fetch(`${listening.url}/hooks/${hook_secret}/sms/inbound`, {
+        method: 'POST',
+        body: new URLSearchParams({ ...form, networkCode: '63902' }),
+      });
+      if (response.status !== 200) throw new Error(`${response.status}`);
+      await takeSms(db, conversations, () => true);
+      return wordsSince(db, since);
     },
     keys: async (phone, session, text) => {
       const form = {
@@ -173,6 +181,16 @@ async function lastOutbox(db: Db): Promise<bigint> {
     .limit(1)
     .executeTakeFirst();
   return row?.id ?? 0n;
+}
+
+async function wordsSince(db: Db, id: bigint): Promise<string[]> {
+  const rows = await db
+    .selectFrom('outbox')
+    .select('words')
+    .where('id', '>', id)
+    .orderBy('id')
+    .execute();
+  return rows.map((row) => row.words ?? '');
 }
 
 /** A webhook as the Cloud API sends it, with one message. */

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { clock } from '../../src/base/clock.ts';
+import { wanjiru } from '../helpers/admins.ts';
 import { type House, openHouse } from '../helpers/house.ts';
 import { trading } from '../helpers/invoices.ts';
 
-const wanjiru = '254700000001';
 const kamau = '254700000004';
 
 let house: House;

@@ -8,6 +8,7 @@ import { notify } from '../../src/outbox/notify.ts';
 import { leaseMessages, recordSent } from '../../src/outbox/take.ts';
 import { lockPersonAt } from '../../src/people/find.ts';
 import { flows_folder } from '../../src/serve.ts';
+import { otieno } from '../helpers/admins.ts';
 import { anybodys, cloud_alone, type House, openHouse } from '../helpers/house.ts';
 
 let house: House;
@@ -18,7 +19,6 @@ beforeEach(async () => {
 });
 
 const kamau = '254700000004';
-const otieno = '254700000002';
 const idOf = async (number: string) =>
   inTransaction(house.db, async (tx) => (await lockPersonAt(tx, 'msisdn', number)).id);
 const tell = async (number: string, ...words: string[]) => {

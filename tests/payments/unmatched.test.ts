@@ -8,14 +8,13 @@ import { reprocessPayments } from '../../src/payments/reprocess.ts';
 import { reversedAtMpesa } from '../../src/payments/reverse.ts';
 import { balancesOf } from '../../src/ledger/balances.ts';
 import { enrol } from '../../src/people/enrol.ts';
+import { otieno, wanjiru } from '../helpers/admins.ts';
 import { confirmation } from '../helpers/confirmation.ts';
 import { type House, openHouse, paymentsOf } from '../helpers/house.ts';
 import { trading } from '../helpers/invoices.ts';
 
 // Payments that nothing was found for, those that pay the wrong thing, and those that M-Pesa takes back.
 
-const wanjiru = '254700000001';
-const otieno = '254700000002';
 const kamau = '254700000004';
 
 let house: House;

@@ -1,13 +1,16 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { inTransaction } from '../../src/base/db.ts';
+import { findCustomers } from '../../src/customers/find.ts';
 import { notify } from '../../src/outbox/notify.ts';
+import { leaseMessages } from '../../src/outbox/take.ts';
 import { becomeOne } from '../../src/people/become-one.ts';
-import { personById, setReminders } from '../../src/people/find.ts';
+import { numberOf, personById, setReminders } from '../../src/people/find.ts';
+import { nameOf } from '../../src/people/requests.ts';
 import { belongings } from '../../src/registry.ts';
 import { asked, codeOf, otieno, personOf, told, wanjiru } from '../helpers/admins.ts';
 import { confirmation } from '../helpers/confirmation.ts';
-import { type House, openHouse, paymentsOf } from '../helpers/house.ts';
+import { anybodys, type House, openHouse, paymentsOf } from '../helpers/house.ts';
 import { trading } from '../helpers/invoices.ts';
 
 const kamau = '254700000004';
@@ -120,6 +123,33 @@ test('what is told to an old id reaches who goes on, and nobody is merged twice'
   await inTransaction(house.db, (tx) => becomeOne(tx, belongings, { keep: nekesa, other: keep }));
   expect((await personById(house.db, old)).id).toBe(nekesa);
   expect(await house.findings()).toEqual([]);
+});
+
+test('of several numbers the last that was proven is theirs, wherever it is read', async () => {
+  const person_id = await personOf(house, kamau);
+  const numbers = async () => {
+    const [customer] = await findCustomers(house.db, 'CUST-001');
+    const [message] = await leaseMessages(house.db, {
+      ...anybodys,
+      count: 1,
+      after: person_id - 1n,
+    });
+    await sql`update outbox set state = 'waiting', lease_until = null where state = 'sending'`.execute(
+      house.db,
+    );
+    return [
+      await numberOf(house.db, person_id),
+      (await nameOf(house.db, person_id)).phone,
+      customer?.msisdn,
+      message?.msisdn,
+    ];
+  };
+  for (const proven of [second, third, kamau]) {
+    await sql`update addresses set verified_at = now() where kind = 'msisdn' and value = ${proven}`.execute(
+      house.db,
+    );
+    expect(await numbers()).toEqual([proven, proven, proven, proven]);
+  }
 });
 
 test('roles and questions go with a person: what they asked for is asked by nobody any more', async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { otieno, wanjiru } from '../helpers/admins.ts';
 import { type Demo, startDemo } from '../helpers/demo.ts';
 import { type Phones, phonesOf } from '../helpers/phones.ts';
 import { postJson } from '../helpers/process.ts';
@@ -14,8 +15,6 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => demo.stop());
 
-const wanjiru = '254700000001';
-const otieno = '254700000002';
 const kamau = '254700000004';
 const mwangi = '254700000005';
 

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { otieno, wanjiru } from '../helpers/admins.ts';
 import { type Demo, startDemo } from '../helpers/demo.ts';
 import { onUssd, onWhatsapp, type Phones, phonesOf, type Talk } from '../helpers/phones.ts';
 import { eventually, karani, postJson } from '../helpers/process.ts';
@@ -18,9 +19,6 @@ beforeAll(async () => {
   phones = phonesOf(demo);
 }, 60_000);
 afterAll(() => demo.stop());
-
-const wanjiru = '254700000001';
-const otieno = '254700000002';
 
 /** Who is in a story, and how they talk. */
 interface Scene {

@@ -2,6 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { type RawBuilder, sql } from 'kysely';
 import type { Db } from '../../base/db.ts';
 import { registerCustomer } from '../../customers/add.ts';
+import { msisdnOf } from '../../people/find.ts';
 import { customerStatement, most_lines } from '../../reports/customer-statement.ts';
 import { type Api, type ApiParts, json, needs, no_answer, not_done, not_there } from './door.ts';
 import {
@@ -237,8 +238,7 @@ async function theCustomer(db: Db, { number }: { number: string }): Promise<Cust
 async function customers(db: Db, condition: RawBuilder<unknown>, limit: number) {
   const { rows } = await sql<CustomerRow>`
     select c.id, c.number, c.name, c.created_at,
-           (select value from addresses a where a.person_id = c.person_id and a.kind = 'msisdn'
-            order by verified_at desc nulls last, id desc limit 1) as phone,
+           ${msisdnOf(sql`c.person_id`)} as phone,
            owed.balance_cents as owed_cents, credit.balance_cents as credit_cents,
            (select count(*)::int from invoices i
             where i.customer_id = c.id and i.outstanding_cents > 0) as open_invoices

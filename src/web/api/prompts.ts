@@ -7,6 +7,7 @@ import type { PromptState } from '../../base/schema.ts';
 import { askForPayment, most_at_a_time_cents, wholeShillings } from '../../payments/ask.ts';
 import type { Due, Dues, Party } from '../../payments/due.ts';
 import { personAtNumber } from '../../people/at-number.ts';
+import { numberOf } from '../../people/find.ts';
 import { type Api, type ApiParts, json, needs, no_answer, not_done, not_there } from './door.ts';
 import {
   Amount,
@@ -296,14 +297,4 @@ async function openOf(tx: Tx, dues: readonly Dues[], { party }: Party): Promise<
   const open: Due[] = [];
   for (const trade of dues) open.push(...(await trade.open(tx, [party])));
   return open.sort((a, b) => (a.due_on < b.due_on ? -1 : a.due_on > b.due_on ? 1 : 0));
-}
-
-// The one that they proved last.
-async function numberOf(db: Db, person_id: bigint | null): Promise<string | undefined> {
-  const { rows } = await sql<{ value: string }>`
-    select value from addresses
-    where person_id = ${person_id} and kind = 'msisdn'
-    order by verified_at desc nulls last, id desc limit 1
-  `.execute(db);
-  return rows[0]?.value;
 }
