@@ -10,7 +10,14 @@ import { changeNumber, mayTakeNumber } from './change-number.ts';
 import { enrol } from './enrol.ts';
 import type { Keyed } from './link.ts';
 import { type Spent, spendCode } from './one-time-codes.ts';
-import { lockRequest, mayChangeRole, nameOf, type PeopleRequest, requestRef } from './requests.ts';
+import {
+  lockRequest,
+  mayBecomeOne,
+  mayChangeRole,
+  nameOf,
+  type PeopleRequest,
+  requestRef,
+} from './requests.ts';
 import { tellAdmins } from './tell-admins.ts';
 
 /** What another admin decides about a request: the second pair of eyes. */
@@ -19,7 +26,7 @@ import { tellAdmins } from './tell-admins.ts';
  * Approves a request with a one-time code, and does what it asks for in the same commit. Who asked
  * and whom it is about never decide, and the code is looked at last, so a refusal costs none.
  * Throws Refusal: not_allowed (no admin any more), decided, own_request, about_you, or what is in
- * the way now: has_role, no_role, by_configuration, last_admin, own_account, over.
+ * the way now: has_role, no_role, by_configuration, last_admin, own_account, works_here, over.
  */
 export async function approveRequest(
   tx: Tx,
@@ -80,7 +87,7 @@ async function mayBeDone(tx: Tx, belongings: Belongings, it: PeopleRequest): Pro
   if (kind === 'number') {
     return mayTakeNumber(tx, belongings, { owner: person_id, to: it.msisdn ?? '' });
   }
-  if (kind === 'merge') return;
+  if (kind === 'merge') return mayBecomeOne(tx, [person_id, it.other_id ?? person_id]);
   assert(role !== null, 'a request for a role names it');
   await mayChangeRole(tx, { kind, role, person_id });
   // The number has become somebody else's since.

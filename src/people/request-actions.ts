@@ -63,7 +63,7 @@ export const requestActions = (belongings: Belongings): Actions => ({
       left: z.number(),
       minutes: z.number(),
     }),
-    refusals: in_the_way,
+    refusals: [...in_the_way, 'works_here'],
     run: async (tx, { actor, input, keyed }) => {
       needRole(actor, 'admin');
       const it = { id: BigInt(input.request), by: actor.id, code: input.code, keyed };

@@ -1,9 +1,12 @@
 import { sql } from 'kysely';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { inTransaction } from '../../src/base/db.ts';
 import { notify } from '../../src/outbox/notify.ts';
 import { becomeOne } from '../../src/people/become-one.ts';
+import { enrol } from '../../src/people/enrol.ts';
 import { personById, setReminders } from '../../src/people/find.ts';
+import { endOldRequests } from '../../src/people/requests.ts';
+import { peopleCommands } from '../../src/people-commands.ts';
 import { belongings } from '../../src/registry.ts';
 import { asked, codeOf, otieno, personOf, told, wanjiru } from '../helpers/admins.ts';
 import { confirmation } from '../helpers/confirmation.ts';
@@ -52,7 +55,7 @@ test('two who are one have all that either had, and the books do not move', asyn
   expect(shown).toBe(
     'A. Kamau, 0700000004: CUST-001, to pay KES 6,000, paid ahead KES 0\n' +
       'B. Kamau Njoroge, 0733000000: CUST-002, to pay KES 500, paid ahead KES 0\n' +
-      "All of B becomes A's, numbers and roles too. The accounts of customers stay apart.\n" +
+      "All of B becomes A's, numbers too. The accounts of customers stay apart.\n" +
       'Are they one? Another admin has to approve it.\n1 Yes\n2 No',
   );
   expect(approved).toMatch(/^Approved: RQ\d/);
@@ -121,6 +124,53 @@ test('what is told to an old id reaches who goes on, and nobody is merged twice'
   expect((await personById(house.db, old)).id).toBe(nekesa);
   expect(await house.findings()).toEqual([]);
 });
+
+test('nobody comes to a role by a merge: whoever works here is not merged, in chat or by command', async () => {
+  const [friend, cashier] = ['254735000001', '254735000002'];
+  await inTransaction(house.db, (tx) =>
+    enrol(tx, [
+      { msisdn: friend, name: 'Otieno', roles: [] },
+      { msisdn: cashier, name: 'Zuhura', roles: [] },
+    ]),
+  );
+  const rolesOf = async (msisdn: string) =>
+    sql<{ role: string }>`
+      select role from roles where person_id = ${await personOf(house, msisdn)}
+    `.execute(house.db);
+  const refused = /^One of them works here\. Take the role away first: write REMOVE/;
+  for (const two of ['0735000001 0700000002', '0700000002 0735000001']) {
+    await house.writes(wanjiru, `merge ${two}`);
+    expect((await house.writes(wanjiru, '1')).at(-1)).toMatch(refused);
+    expect(await command('people merge', two.split(' '), wanjiru)).toMatch(/^One of them works/);
+  }
+  // The role comes after it was asked for.
+  await house.writes(wanjiru, 'merge 0735000001 0735000002');
+  await house.writes(wanjiru, '1');
+  const [question = ''] = await asked(house);
+  await inTransaction(house.db, (tx) => enrol(tx, [{ msisdn: cashier, roles: ['cashier'] }]));
+  const ref = question.split(': ')[1] ?? '';
+  await house.writes(otieno, `${ref} 1`);
+  const code = await codeOf(house, otieno);
+  expect((await house.writes(otieno, `${ref} ${code}`)).at(-1)).toMatch(refused);
+  expect((await rolesOf(friend)).rows).toEqual([]);
+  expect((await rolesOf(cashier)).rows).toEqual([{ role: 'cashier' }]);
+  await sql`update people_requests set expires_at = now() where state = 'waiting'`.execute(
+    house.db,
+  );
+  await endOldRequests(house.db);
+});
+
+/** What a command of the terminal says. */
+async function command(name: string, positionals: string[], by: string): Promise<string> {
+  const said: string[] = [];
+  const spies = [process.stdout, process.stderr].map((stream) =>
+    vi.spyOn(stream, 'write').mockImplementation((it) => said.push(String(it)) > 0),
+  );
+  const commands = peopleCommands((work) => work(house.db, house.settings));
+  await commands.find((it) => it.name === name)?.run({ by }, positionals);
+  for (const spy of spies) spy.mockRestore();
+  return said.join('');
+}
 
 test('roles and questions go with a person: what they asked for is asked by nobody any more', async () => {
   await house.writes(otieno, 'add cashier 0712000009 Zuhura');
