@@ -171,6 +171,7 @@ const whys: Readonly<Record<string, string>> = {
   last_admin: 'There must be an admin: add another one first.',
   other_open: 'Another request about this waits for an admin: karani people list.',
   unknown: 'We know nobody by that number.',
+  works_here: 'One of them works here. Take the role away first: karani people remove.',
   same: 'They are one person already.',
 };
 

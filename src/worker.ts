@@ -10,7 +10,7 @@ import { takeTurns } from './conversation/whatsapp.ts';
 import type { Messages } from './flow/messages.ts';
 import { drainStatementLines } from './mpesa-statement/jobs.ts';
 import { copyUndelivered, giveUpUnsent } from './outbox/delivery.ts';
-import { endLostSms } from './outbox/take.ts';
+import { endLostSms, followMerged } from './outbox/take.ts';
 import { type Asking, askStatuses } from './payments/ask-status.ts';
 import { sendReminders } from './invoices/remind.ts';
 import { followConfirmed } from './payments/follow-confirmed.ts';
@@ -57,6 +57,7 @@ export async function startWorker(it: WorkerParts): Promise<Tasks> {
       Promise.all([takeTurns(it.db, it.house, more), takeSms(it.db, it.house, more)]),
     take_reports: async (more) => {
       await Promise.all([takeReports(it.db, more), takeOptOuts(it.db, more), endLostSms(it.db)]);
+      await followMerged(it.db);
       const { numbers } = it.house;
       if (it.sms) await copyUndelivered(it.db, numbers);
       if (numbers.linked) await giveUpUnsent(it.db, numbers);

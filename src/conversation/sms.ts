@@ -30,7 +30,7 @@ async function answer(tx: Tx, house: House, row: Kept): Promise<void> {
   const sms = InboundSms.parse(readForm(row.body));
   const actor = await lockPersonAt(tx, 'msisdn', sms.from);
   const key = `sms:${sms.id}`;
-  const heard = { actor, channel: 'sms', input: sms.text, key } as const;
+  const heard = { actor, channel: 'sms', msisdn: sms.from, input: sms.text, key } as const;
   const refusals = await claimTurn(tx, {
     ...heard,
     inbox_id: row.id,

@@ -33,6 +33,8 @@ import { countingTurn, logRefused } from './refusals.ts';
 export interface Heard {
   actor: Actor;
   channel: Channel;
+  /** The number that they dial or write SMS from. */
+  msisdn?: string;
   /** What was written, keyed, chosen or sent; empty for a fresh dial. */
   input: Input;
   /** A new dial on USSD, which says nothing. */
@@ -203,7 +205,7 @@ type Outcome = { value: unknown } | { refusal: string };
 async function runAction(
   tx: Tx,
   house: House,
-  { actor, channel, question }: Pick<Heard, 'actor' | 'channel' | 'question'>,
+  { actor, channel, msisdn, question }: Pick<Heard, 'actor' | 'channel' | 'msisdn' | 'question'>,
   turn: Extract<Turn, { next: 'act' }>,
 ): Promise<Outcome> {
   const action = house.actions[turn.action];
@@ -211,7 +213,7 @@ async function runAction(
   try {
     const { input, key } = turn;
     const { sms, asks_from, keyed } = house;
-    const call = { actor, channel, input, key, question, sms, asks_from, keyed };
+    const call = { actor, channel, msisdn, input, key, question, sms, asks_from, keyed };
     // What it did not declare goes no further, and what it declared wrongly is its own failure.
     const run = async () => action.output.parse(await action.run(tx, call));
     return { value: await inSavepoint(tx, run) };

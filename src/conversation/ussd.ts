@@ -63,7 +63,8 @@ export async function answerUssd(
     const secret = now.kind === 'answer' && maybeSecret(asked, text);
     const turn = (before?.turn ?? 0) + 1;
     const turn_key = `ussd:${press.session}:${turn}`;
-    const heard = { actor, channel: 'ussd' as const, input: text, key: turn_key };
+    const { msisdn } = press;
+    const heard = { actor, channel: 'ussd' as const, msisdn, input: text, key: turn_key };
     let said =
       (await tooOften(tx, house, { ...heard, refusals })) ??
       (await takeTurn(tx, house, { ...heard, dialled: now.kind === 'dialled' }, loaded));
@@ -85,7 +86,8 @@ export async function tellLate(
   const { text_length } = press.heardNow(key);
   await inTransaction(db, async (tx) => {
     const actor = await lockPersonAt(tx, 'msisdn', press.msisdn);
-    await sayLater(tx, house, { actor, key: `${press.session}:${text_length}` }, said);
+    const { session, msisdn } = press;
+    await sayLater(tx, house, { actor, msisdn, key: `${session}:${text_length}` }, said);
   }).catch((error: unknown) => {
     log.error({ error: messageOf(error) }, 'nobody could be told what was done for them');
   });
@@ -96,7 +98,9 @@ export async function apologise(db: Db, house: House, { msisdn, session }: KeyPr
   await inTransaction(db, async (tx) => {
     const { id, language } = await lockPersonAt(tx, 'msisdn', msisdn);
     const words = wordsFor(house, 'down', language, 'sms');
-    await notify(tx, [{ key: `sorry:${session}`, person_id: id, words, channel: 'sms' }]);
+    await notify(tx, [
+      { key: `sorry:${session}`, person_id: id, words, channel: 'sms', to_msisdn: msisdn },
+    ]);
   }).catch((error: unknown) => {
     log.error({ error: messageOf(error) }, 'nobody could be told that an answer will not come');
   });
@@ -109,7 +113,7 @@ export async function apologise(db: Db, house: House, { msisdn, session }: KeyPr
 async function pickAlong(
   tx: Tx,
   house: House,
-  heard: { actor: Actor; channel: 'ussd'; key: string },
+  heard: { actor: Actor; channel: 'ussd'; msisdn: string; key: string },
   { picks, said }: { picks: string[]; said: Said },
 ): Promise<Said> {
   let shown = said;
@@ -131,12 +135,18 @@ async function pickAlong(
 async function sayLater(
   tx: Tx,
   house: House,
-  { actor, key }: { actor: Actor; key: string },
+  { actor, msisdn, key }: { actor: Actor; msisdn: string; key: string },
   said: Said,
 ): Promise<Said> {
   const go_on = said.over ? '' : `\n${wordsFor(house, 'dial_on', actor.language, 'ussd')}`;
   await notify(tx, [
-    { key: `late:${key}`, person_id: actor.id, words: said.words + go_on, channel: 'sms' },
+    {
+      key: `late:${key}`,
+      person_id: actor.id,
+      words: said.words + go_on,
+      channel: 'sms',
+      to_msisdn: msisdn,
+    },
   ]);
   return { words: wordsFor(house, 'slow', actor.language, 'ussd'), over: true };
 }

@@ -40,6 +40,8 @@ export interface ActionCall<Input> {
   /** The reference of the question that is being answered, where it is one that Karani asked. */
   question?: string | undefined;
   channel: Channel;
+  /** The number that they dial or write SMS from: of several that they have, this one. */
+  msisdn?: string | undefined;
   /** Whether SMS can be sent. */
   sms: boolean;
   /** Our shortcode that asks phones for payments, where one may. */

@@ -110,6 +110,9 @@ export async function leaseMessages(
           select from outbox other
           where other.person_id = o.person_id and other.state = 'sending'
             and other.lease_until >= now() and other.id <> o.id)
+        -- Who was found to be another has no address: followMerged comes first.
+        and not exists (
+          select from people p where p.id = o.person_id and p.merged_into is not null)
       limit ${it.count}
       for update of o skip locked
     ), leased as (
@@ -130,6 +133,17 @@ export async function leaseMessages(
     order by l.person_id
   `.execute(db);
   return rows;
+}
+
+/**
+ * Hands on what waits for somebody who was found to be another: it came back from being sent, or
+ * was committed by whoever did not know of it yet.
+ */
+export async function followMerged(db: Db): Promise<void> {
+  await sql`
+    update outbox o set person_id = p.merged_into from people p
+    where o.state = 'waiting' and p.id = o.person_id and p.merged_into is not null
+  `.execute(db);
 }
 
 /**

@@ -54,8 +54,9 @@ export const promptActions = (dues: readonly Dues[]): Actions => ({
       how: z.enum(['asked', 'already', 'checking']),
     }),
     refusals: ['unknown', 'too_little', 'too_much', 'over_limit', 'same_again', 'no_prompts'],
-    run: async (tx, { actor, input, key, channel, asks_from: shortcode }) => {
-      const msisdn = await numberOf(tx, actor.id);
+    run: async (tx, { actor, input, key, channel, msisdn: from, asks_from: shortcode }) => {
+      // The phone that is in their hand.
+      const msisdn = from ?? (await numberOf(tx, actor.id));
       if (shortcode === undefined || msisdn === undefined) throw new Refusal('no_prompts');
       const due = await ownDue(tx, dues, actor.id, input.ref);
       const asked = await askForPayment(tx, {

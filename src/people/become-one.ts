@@ -32,7 +32,11 @@ export async function becomeOne(
       on conflict (person_id, role) do update
       set by_configuration = roles.by_configuration or excluded.by_configuration
     ), told as (
-      update outbox set person_id = ${keep} where person_id = ${other} and state = 'waiting'
+      -- What is on its way too: it may come back, and what WhatsApp does not deliver goes by SMS.
+      update outbox set person_id = ${keep}
+      where person_id = ${other} and (state in ('waiting', 'sending')
+        or (state = 'sent' and sent_by = 'whatsapp' and channel is null
+            and delivered_at is null and copied_at is null))
     ), talked as (
       delete from sessions where person_id = ${other}
     ), asked as (

@@ -14,6 +14,7 @@ import { type Spent, spendCode } from './one-time-codes.ts';
 import {
   inWords,
   lockRequest,
+  mayBecomeOne,
   mayChangeRole,
   nameOf,
   type PeopleRequest,
@@ -27,7 +28,7 @@ import { tellAdmins } from './tell-admins.ts';
  * Approves a request with a one-time code, and does what it asks for in the same commit. Who asked
  * and whom it is about never decide, and the code is looked at last, so a refusal costs none.
  * Throws Refusal: not_allowed (no admin any more), decided, own_request, about_you, or what is in
- * the way now: has_role, no_role, by_configuration, last_admin, own_account, over.
+ * the way now: has_role, no_role, by_configuration, last_admin, own_account, works_here, over.
  */
 export async function approveRequest(
   tx: Tx,
@@ -88,7 +89,7 @@ async function mayBeDone(tx: Tx, belongings: Belongings, it: PeopleRequest): Pro
   if (kind === 'number') {
     return mayTakeNumber(tx, belongings, { owner: person_id, to: it.msisdn ?? '' });
   }
-  if (kind === 'merge') return;
+  if (kind === 'merge') return mayBecomeOne(tx, [person_id, it.other_id ?? person_id]);
   assert(role !== null, 'a request for a role names it');
   await mayChangeRole(tx, { kind, role, person_id });
   // The number has become somebody else's since.

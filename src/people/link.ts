@@ -37,7 +37,14 @@ export async function sendCode(tx: Tx, actor: Actor, msisdn: string): Promise<vo
   const { id: person_id } = await lockPersonAt(tx, 'msisdn', msisdn);
   const values = { code_of: String(id) };
   await notify(tx, [
-    { key: `link_code:${id}`, person_id, template: 'code_sms', values, channel: 'sms' },
+    {
+      key: `link_code:${id}`,
+      person_id,
+      template: 'code_sms',
+      values,
+      channel: 'sms',
+      to_msisdn: msisdn,
+    },
   ]);
 }
 
@@ -210,7 +217,14 @@ async function tellEarlier(tx: Tx, owner: Actor, msisdn: string): Promise<void> 
     const key = `link_moved:${address.id}:${stranger}`;
     await notify(tx, [
       { key, person_id: stranger, template: 'link_moved', values, channel: 'whatsapp' },
-      { key: `${key}:sms`, person_id: owner.id, template: 'link_moved', values, channel: 'sms' },
+      {
+        key: `${key}:sms`,
+        person_id: owner.id,
+        template: 'link_moved',
+        values,
+        channel: 'sms',
+        to_msisdn: msisdn,
+      },
     ]);
   }
 }

@@ -72,7 +72,7 @@ export const requestActions = (belongings: Belongings): Actions => ({
       left: z.number(),
       minutes: z.number(),
     }),
-    refusals: not_approved,
+    refusals: [...not_approved, 'works_here'],
     run: async (tx, { actor, input, keyed }) => {
       needRole(actor, 'admin');
       const it = { id: BigInt(input.request), by: actor.id, code: input.code, keyed };

@@ -109,12 +109,22 @@ export async function mayChangeRole(
   if (it.kind === 'revoke' && it.role === 'admin' && holders === 1) throw new Refusal('last_admin');
 }
 
-/** Asks for two persons to become one; throws as `askRole`, and 'same' where they are one. */
+/** Throws Refusal 'works_here' when one of two has a role of staff: no merge gives or takes one. */
+export async function mayBecomeOne(tx: Tx, ids: bigint[]): Promise<void> {
+  const { rows } = await sql`
+    select from roles where person_id = any(${ids}::bigint[])
+      and role in ('admin', 'officer', 'cashier')
+  `.execute(tx);
+  if (rows.length > 0) throw new Refusal('works_here');
+}
+
+/** Asks for two persons to become one; throws as `askRole` and `mayBecomeOne`, or 'same'. */
 export async function askMerge(
   tx: Tx,
   { by, keep, other }: { by: bigint; keep: bigint; other: bigint },
 ): Promise<Asked> {
   if (keep === other) throw new Refusal('same');
+  await mayBecomeOne(tx, [keep, other]);
   const row = { kind: 'merge', person_id: keep, other_id: other, asked_by: by } as const;
   return makeRequest(
     tx,

@@ -112,7 +112,7 @@ const mergeActions = (belongings: Belongings): Actions => ({
   'people.ask_merge': action({
     input: z.object({ keep: z.string(), other: z.string() }),
     output: Asked,
-    refusals: [...in_the_way, 'same'],
+    refusals: [...in_the_way, 'same', 'works_here'],
     run: (tx, { actor, input }) => {
       needRole(actor, 'admin');
       const [keep, other] = [BigInt(input.keep), BigInt(input.other)];

@@ -4,9 +4,12 @@ import { inTransaction } from '../../src/base/db.ts';
 import { ProviderError } from '../../src/base/errors.ts';
 import { sendOutbox } from '../../src/conversation/send.ts';
 import { loadMessages } from '../../src/flow/messages.ts';
+import { recordDeliveries } from '../../src/outbox/delivery.ts';
 import { notify } from '../../src/outbox/notify.ts';
-import { leaseMessages, recordSent } from '../../src/outbox/take.ts';
+import { followMerged, leaseMessages, recordSent } from '../../src/outbox/take.ts';
+import { becomeOne } from '../../src/people/become-one.ts';
 import { lockPersonAt } from '../../src/people/find.ts';
+import { belongings } from '../../src/registry.ts';
 import { flows_folder } from '../../src/serve.ts';
 import { otieno } from '../helpers/admins.ts';
 import { anybodys, cloud_alone, type House, openHouse } from '../helpers/house.ts';
@@ -151,4 +154,41 @@ test('what a provider answers can be recorded, whatever is in it', async () => {
     { words: 'one', state: 'sent', provider_id: expect.stringContaining('wamid.') },
     { words: 'two', state: 'failed', error: expect.stringContaining('no such') },
   ]);
+});
+
+test('what is on its way to who is found to be another reaches the one who goes on', async () => {
+  await tell(otieno, 'comes back', 'not delivered');
+  const merge = async () => {
+    const [keep, other] = [await idOf(kamau), await idOf(otieno)];
+    await inTransaction(house.db, (tx) => becomeOne(tx, belongings, { keep, other }));
+  };
+  const next = async () => {
+    await followMerged(house.db);
+    const [it] = await leaseMessages(house.db, { ...anybodys, count: 20 });
+    return [it?.words, it?.person_id];
+  };
+  const [keep, other] = [await idOf(kamau), await idOf(otieno)];
+  expect(await next()).toEqual(['comes back', other]);
+  const [back, undelivered] = await rows();
+  await sql`
+    update outbox set state = 'sent', sent_by = 'whatsapp', sent_at = now(), provider_id = 'wamid.9'
+    where id = ${undelivered!.id}`.execute(house.db);
+  await inTransaction(house.db, async (tx) => {
+    // Whoever tells this does not know yet.
+    await notify(tx, [{ key: 'test:late', person_id: other, words: 'late' }]);
+    await merge();
+  });
+  const failed = { provider_id: 'wamid.9', outcome: 'failed', error: 'no' } as const;
+  await inTransaction(house.db, (tx) => recordDeliveries(tx, [failed]));
+  await recordSent(house.db, [
+    { id: back!.id, attempts: 1, by: 'whatsapp', outcome: 'later', error: 'not now' },
+  ]);
+  await over();
+  // Nobody takes what has no address yet.
+  expect(await leased()).toEqual(['comes back']);
+  for (const words of ['comes back', 'not delivered', 'late']) {
+    await over();
+    expect(await next()).toEqual([words, keep]);
+    await sql`update outbox set state = 'sent' where state = 'sending'`.execute(house.db);
+  }
 });

@@ -1,11 +1,13 @@
 import { sql } from 'kysely';
 import { beforeEach, expect, test } from 'vitest';
 import { inTransaction } from '../../src/base/db.ts';
+import { becomeOne } from '../../src/people/become-one.ts';
 import { enrol } from '../../src/people/enrol.ts';
 import { lockPersonAt } from '../../src/people/find.ts';
 import { codeOf, proveByCode } from '../../src/people/link.ts';
 import { sendOutbox } from '../../src/conversation/send.ts';
 import { loadMessages } from '../../src/flow/messages.ts';
+import { belongings } from '../../src/registry.ts';
 import { flows_folder } from '../../src/serve.ts';
 import { type House, openHouse } from '../helpers/house.ts';
 
@@ -175,4 +177,41 @@ test('what is dialled along with the code answers no question about another What
   await house.writes(new_whatsapp, '2');
   expect(await house.keys(kamau, 'ATUid_deep', '2')).toMatch(/^CON Is the WhatsApp 0722xxx123/);
   expect((await house.writes(new_whatsapp, 'balance'))[0]).toMatch(/^This is not open/);
+});
+
+test('of two numbers the one is texted and asked that it is about, or that dials', async () => {
+  const second = '254733000000';
+  await inTransaction(house.db, async (tx) => {
+    const [keep = 0n, other = 0n] = await enrol(tx, [
+      { msisdn: kamau, roles: [] },
+      { msisdn: second, roles: [] },
+    ]);
+    await becomeOne(tx, belongings, { keep, other });
+  });
+  // The number that was proved last is the other one.
+  const menu = await house.keys(kamau, 'ATUid_two', '');
+  let text = /(\d) Pay/.exec(menu)?.[1] ?? '';
+  for (
+    let n = 0;
+    n < 5 && !(await house.keys(kamau, 'ATUid_two', text)).startsWith('END');
+    n += 1
+  ) {
+    text += '*1';
+  }
+  const { rows } = await sql<{ msisdn: string }>`select msisdn from prompts order by id`.execute(
+    house.db,
+  );
+  expect(rows).toEqual([{ msisdn: kamau }]);
+
+  await sent();
+  await house.writes(new_whatsapp, 'link');
+  await house.writes(new_whatsapp, '0733000000');
+  await house.writes(new_whatsapp, '1');
+  const code = /^254733000000: Duka code: (\d{6})/.exec((await sent()).sms.join())?.[1] ?? '';
+  expect((await house.writes(new_whatsapp, code)).at(-1)).toContain('0733000000 is confirmed');
+  const { sms } = await sent();
+  expect(sms.map((it) => it.slice(0, 48))).toEqual([
+    expect.stringContaining('254733000000: Duka: a new WhatsApp is now linked'),
+    expect.stringContaining('254733000000: Duka: a new WhatsApp is now linked'),
+  ]);
 });

@@ -5,8 +5,9 @@ import { findCustomers } from '../../src/customers/find.ts';
 import { notify } from '../../src/outbox/notify.ts';
 import { leaseMessages } from '../../src/outbox/take.ts';
 import { becomeOne } from '../../src/people/become-one.ts';
+import { enrol } from '../../src/people/enrol.ts';
 import { numberOf, personById, setReminders } from '../../src/people/find.ts';
-import { nameOf } from '../../src/people/requests.ts';
+import { expireOldRequests, nameOf } from '../../src/people/requests.ts';
 import { belongings } from '../../src/registry.ts';
 import { asked, codeOf, otieno, personOf, told, wanjiru } from '../helpers/admins.ts';
 import { confirmation } from '../helpers/confirmation.ts';
@@ -55,7 +56,7 @@ test('two who are one have all that either had, and the books do not move', asyn
   expect(shown).toBe(
     'A. Kamau, 0700000004: CUST-001, to pay KES 6,000, paid ahead KES 0\n' +
       'B. Kamau Njoroge, 0733000000: CUST-002, to pay KES 500, paid ahead KES 0\n' +
-      "All of B becomes A's, numbers and roles too. The accounts of customers stay apart.\n" +
+      "All of B becomes A's, numbers too. The accounts of customers stay apart.\n" +
       'Are they one? Another admin has to approve it.\n1 Yes\n2 No',
   );
   expect(approved).toMatch(/^Approved: RQ\d/);
@@ -150,6 +151,40 @@ test('of several numbers the last that was proven is theirs, wherever it is read
     );
     expect(await numbers()).toEqual([proven, proven, proven, proven]);
   }
+});
+
+test('nobody comes to a role by a merge: whoever works here is not merged', async () => {
+  const [friend, cashier] = ['254735000001', '254735000002'];
+  await inTransaction(house.db, (tx) =>
+    enrol(tx, [
+      { msisdn: friend, name: 'Otieno', roles: [] },
+      { msisdn: cashier, name: 'Zuhura', roles: [] },
+    ]),
+  );
+  const rolesOf = async (msisdn: string) =>
+    sql<{ role: string }>`
+      select role from roles where person_id = ${await personOf(house, msisdn)}
+    `.execute(house.db);
+  const refused = /^One of them works here\. Take the role away first: write REMOVE/;
+  for (const two of ['0735000001 0700000002', '0700000002 0735000001']) {
+    await house.writes(wanjiru, `merge ${two}`);
+    expect((await house.writes(wanjiru, '1')).at(-1)).toMatch(refused);
+  }
+  // The role comes after it was asked for.
+  await house.writes(wanjiru, 'merge 0735000001 0735000002');
+  await house.writes(wanjiru, '1');
+  const [question = ''] = await asked(house);
+  await inTransaction(house.db, (tx) => enrol(tx, [{ msisdn: cashier, roles: ['cashier'] }]));
+  const ref = question.split(': ')[1] ?? '';
+  await house.writes(otieno, `${ref} 1`);
+  const code = await codeOf(house, otieno);
+  expect((await house.writes(otieno, `${ref} ${code}`)).at(-1)).toMatch(refused);
+  expect((await rolesOf(friend)).rows).toEqual([]);
+  expect((await rolesOf(cashier)).rows).toEqual([{ role: 'cashier' }]);
+  await sql`update people_requests set expires_at = now() where state = 'waiting'`.execute(
+    house.db,
+  );
+  await expireOldRequests(house.db);
 });
 
 test('roles and questions go with a person: what they asked for is asked by nobody any more', async () => {

@@ -84,7 +84,7 @@ test('from a new phone, a code sent to the old one makes the new number theirs',
   expect(await personOf(house, kamau)).toBe(0n);
   // The old number is told, and it, and the WhatsApp under it, are nobody's now.
   expect((await sms()).join('\n')).toContain(
-    '254700000004: Duka: 0700000004 is no longer the number of its account with us.',
+    '254700000004: Duka: 0700000004 is no longer the number of your account with us.',
   );
   expect((await house.writes(kamau, 'balance')).at(-1)).toMatch(/^This is not open/);
   expect(await house.keys(kamau, 'ATUid_old', '')).toMatch(/^CON Welcome to Duka\. We do not know/);

@@ -13,6 +13,8 @@ const configured =
   'admins of the configuration are removed only there, and the last admin not at all';
 const for_admins = 'codes are made for admins alone: who is none is told so, on the terminal too';
 const is_one = 'two who are one have all that either had, and the books do not move';
+const no_role_by_merge =
+  'nobody comes to a role by a merge: whoever works here is not merged, in chat or by command';
 const old_ids = 'what is told to an old id reaches who goes on, and nobody is merged twice';
 const alike = 'an unknown number, one that works here, and a known one are answered alike';
 const guessing =
@@ -117,6 +119,22 @@ export const people: Guard[] = [
     put: 'holders < 0',
     test: staff,
     name: configured,
+  },
+  {
+    guard: 'people: a merge gives nobody a role',
+    file: 'src/people/requests.ts',
+    remove: "  if (rows.length > 0) throw new Refusal('works_here');\n",
+    put: '',
+    test: merge,
+    name: no_role_by_merge,
+  },
+  {
+    guard: 'people: a merge gives nobody a role that came after it was asked for',
+    file: 'src/people/decide.ts',
+    remove: "if (kind === 'merge') return mayBecomeOne(tx, [person_id, it.other_id ?? person_id]);",
+    put: "if (kind === 'merge') return;",
+    test: merge,
+    name: no_role_by_merge,
   },
   {
     guard: 'people: customers go with who is merged',
