@@ -79,6 +79,22 @@ export const attacks: Guard[] = [
     name: 'under the key of another token nothing is heard, and nothing repeated',
   },
   {
+    guard: 'a token ends with the role it came with',
+    file: 'src/web/api/tokens.ts',
+    remove: "join roles r on r.person_id = coalesce(p.merged_into, p.id) and r.role = 'admin'",
+    put: 'join lateral (select coalesce(p.merged_into, p.id) as person_id) r on true',
+    test: api,
+    name: 'a customer has no token, and one ends with the role it came with',
+  },
+  {
+    guard: 'a place in one list is none in another',
+    file: 'src/web/api/pages.ts',
+    remove: "patterns.every((pattern, i) => pattern.test(keys[i] ?? ''))",
+    put: 'true',
+    test: api,
+    name: 'a place in one list is none in another, and opens nothing that the other does not show',
+  },
+  {
     guard: 'a callback at an address with a wrong token is none',
     file: 'src/payments/stk-callbacks.ts',
     remove: 'by_token ? p.token === row.subject : p.checkout_id === it.checkout_id,',

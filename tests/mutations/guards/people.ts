@@ -11,7 +11,7 @@ const added =
 const at_once = 'of two who decide at once one wins, and the other hears that it is decided';
 const configured =
   'admins of the configuration are removed only there, and the last admin not at all';
-const for_admins = 'codes are made for admins alone: who is none is told so, on the terminal too';
+const for_admins = 'codes are made for admins alone';
 const is_one = 'two who are one have all that either had, and the books do not move';
 const no_role_by_merge =
   'nobody comes to a role by a merge: whoever works here is not merged, in chat or by command';
