@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Tx } from '../base/db.ts';
 import { assert, Refusal } from '../base/errors.ts';
+import { localPhone } from '../base/phone.ts';
 import { withdraw } from '../outbox/ask.ts';
 import { notify } from '../outbox/notify.ts';
 import { knownAtNumber } from './at-number.ts';
@@ -11,6 +12,7 @@ import { enrol } from './enrol.ts';
 import type { Keyed } from './link.ts';
 import { type Spent, spendCode } from './one-time-codes.ts';
 import {
+  expireRequestsOfOthers,
   lockRequest,
   mayBecomeOne,
   mayChangeRole,
@@ -116,7 +118,7 @@ async function doIt(tx: Tx, belongings: Belongings, it: PeopleRequest): Promise<
       key: `${template}:${it.id}`,
       person_id,
       template,
-      values: { ...as_role, [it.role ?? '']: phone || who },
+      values: { ...as_role, [it.role ?? '']: phone === '' ? who : localPhone(phone) },
     },
   ]);
 }
@@ -133,6 +135,7 @@ async function grant(tx: Tx, { msisdn, name, role, person_id }: PeopleRequest): 
 async function revoke(tx: Tx, { person_id, role }: PeopleRequest): Promise<void> {
   await sql`delete from roles where person_id = ${person_id} and role = ${role}`.execute(tx);
   if (role !== 'admin') return;
+  await expireRequestsOfOthers(tx);
   // Nobody else is asked anything by us.
   await sql`
     update questions set ended_at = now() where person_id = ${person_id} and ended_at is null

@@ -165,7 +165,9 @@ async function waitingFor(tx: Tx, row: Row, same: ReturnType<typeof sql>): Promi
   const { kind, person_id, msisdn = null } = row;
   const is_role = kind === 'grant' || kind === 'revoke';
   const is_same = is_role || (there?.person_id === person_id && there.msisdn === msisdn);
-  if (there?.kind !== kind || !is_same) throw new Refusal('other_open');
+  // What another asked for waits for this one, who can approve it.
+  const is_theirs = there?.asked_by === row.asked_by;
+  if (there?.kind !== kind || !is_same || !is_theirs) throw new Refusal('other_open');
   return there.id;
 }
 
@@ -185,6 +187,14 @@ export async function endOldRequests(db: Db): Promise<void> {
     select from people_requests where state = 'waiting' and expires_at <= now() limit 1
   `.execute(db);
   if (rows.length > 0) await inTransaction(db, expireRequests);
+}
+
+/** Ends what was asked for by whoever is no admin any more. */
+export async function expireRequestsOfOthers(tx: Tx): Promise<void> {
+  await end(
+    tx,
+    sql`not exists (select from roles r where r.person_id = asked_by and r.role = 'admin')`,
+  );
 }
 
 /** Ends what waits about a person who is found to be another, or was asked by them. */
