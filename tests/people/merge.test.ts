@@ -172,6 +172,17 @@ async function command(name: string, positionals: string[], by: string): Promise
   return said.join('');
 }
 
+test('who asks from a terminal is told at once that it was asked in their name', async () => {
+  expect(await command('people add', ['cashier', '0735000003'], wanjiru)).toMatch(
+    /^RQ\d+: waits for another admin; asked in chat: 1\.\n$/,
+  );
+  expect((await told(house)).at(-1)).toBe(`${wanjiru}: asked_from_terminal`);
+  await sql`update people_requests set expires_at = now() where state = 'waiting'`.execute(
+    house.db,
+  );
+  await endOldRequests(house.db);
+});
+
 test('roles and questions go with a person: what they asked for is asked by nobody any more', async () => {
   await house.writes(otieno, 'add cashier 0712000009 Zuhura');
   await house.writes(otieno, '1');
