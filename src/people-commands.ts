@@ -7,6 +7,7 @@ import { localPhone, msisdnFrom } from './base/phone.ts';
 import { type StaffRole, staff_roles } from './base/schema.ts';
 import { keyedHash } from './base/secrets.ts';
 import type { ExitCode } from './exit.ts';
+import { notify } from './outbox/notify.ts';
 import { knownAtNumber, namedPerson } from './people/at-number.ts';
 import { listStaff } from './people/list-staff.ts';
 import { confirmCodes, offerCodes } from './people/one-time-codes.ts';
@@ -83,7 +84,17 @@ async function asking(
       const { ref, asked } = await inTransaction(db, async (tx) => {
         const asker = await knownAtNumber(tx, msisdn);
         if (asker === undefined) throw new Refusal('not_allowed');
-        return ask(tx, asker);
+        const it = await ask(tx, asker);
+        // Whoever sits at the terminal has proved nothing about who they are.
+        await notify(tx, [
+          {
+            key: `from_terminal:${it.ref}`,
+            person_id: asker,
+            template: 'asked_from_terminal',
+            values: { ref: it.ref },
+          },
+        ]);
+        return it;
       });
       print(`${ref}: waits for another admin; asked in chat: ${asked}.`);
     }),

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Tx } from '../base/db.ts';
 import { enrol } from './enrol.ts';
+import { expireRequestsOfOthers } from './requests.ts';
 
 /**
  * Makes the numbers of the configuration admins, and nobody else by it: who was one because the
@@ -19,4 +20,5 @@ export async function keepConfiguredAdmins(tx: Tx, msisdns: readonly string[]): 
     delete from roles
     where by_configuration and role = 'admin' and person_id <> all(${ids}::bigint[])
   `.execute(tx);
+  await expireRequestsOfOthers(tx);
 }

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Tx } from '../base/db.ts';
 import { assert, Refusal } from '../base/errors.ts';
+import { localPhone } from '../base/phone.ts';
 import { staff_roles } from '../base/schema.ts';
 import { withdraw } from '../outbox/ask.ts';
 import { notify } from '../outbox/notify.ts';
@@ -12,6 +13,7 @@ import { enrol } from './enrol.ts';
 import type { Keyed } from './link.ts';
 import { type Spent, spendCode } from './one-time-codes.ts';
 import {
+  expireRequestsOfOthers,
   inWords,
   lockRequest,
   mayBecomeOne,
@@ -118,7 +120,7 @@ async function carryOut(tx: Tx, belongings: Belongings, it: PeopleRequest): Prom
       key: `${template}:${it.id}`,
       person_id,
       template,
-      values: { ...as_role, [it.role ?? '']: phone || who },
+      values: { ...as_role, [it.role ?? '']: phone === '' ? who : localPhone(phone) },
     },
   ]);
 }
@@ -135,6 +137,7 @@ async function grant(tx: Tx, { msisdn, name, role, person_id }: PeopleRequest): 
 async function revoke(tx: Tx, { person_id, role }: PeopleRequest): Promise<void> {
   await sql`delete from roles where person_id = ${person_id} and role = ${role}`.execute(tx);
   if (role !== 'admin') return;
+  await expireRequestsOfOthers(tx);
   // Nobody else is asked anything by us.
   await sql`
     update questions set ended_at = now() where person_id = ${person_id} and ended_at is null

@@ -181,7 +181,9 @@ async function waitingFor(tx: Tx, row: Row, same: ReturnType<typeof sql>): Promi
   const { kind, person_id, msisdn = null } = row;
   const is_role = kind === 'grant' || kind === 'revoke';
   const is_same = is_role || (there?.person_id === person_id && there.msisdn === msisdn);
-  if (there?.kind !== kind || !is_same) throw new Refusal('other_open');
+  // What another asked for waits for this one, who can approve it.
+  const is_theirs = there?.asked_by === row.asked_by;
+  if (there?.kind !== kind || !is_same || !is_theirs) throw new Refusal('other_open');
   return there.id;
 }
 
@@ -201,6 +203,14 @@ async function expireOld(tx: Tx): Promise<void> {
       { key: `request:${id}`, person_id: asked_by, template: 'request_expired', values },
     ]);
   }
+}
+
+/** Ends what was asked for by whoever is no admin any more. */
+export async function expireRequestsOfOthers(tx: Tx): Promise<void> {
+  await expire(
+    tx,
+    sql`not exists (select from roles r where r.person_id = asked_by and r.role = 'admin')`,
+  );
 }
 
 /** Ends what waits about a person who is found to be another, or was asked by them. */

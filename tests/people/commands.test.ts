@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { beforeEach, expect, test } from 'vitest';
 import { wanjiru } from '../helpers/admins.ts';
 import { type House, openHouse } from '../helpers/house.ts';
@@ -26,6 +27,12 @@ test('somebody is asked for from a terminal, and waits for another admin', async
     code: 0,
     stdout: 'RQ1: waits for another admin; asked in chat: 1.\n',
   });
+  // Whoever's name it was hears of it at once.
+  const { rows } = await sql`
+    select p.name from outbox o join people p on p.id = o.person_id
+    where o.template = 'asked_from_terminal'
+  `.execute(house.db);
+  expect(rows).toEqual([{ name: 'Wanjiru' }]);
   expect(await karani('people', 'remove', 'cashier', '0712345678', '--by', '0700000001')).toEqual(
     expect.objectContaining({ code: 1, stderr: 'They do not have that role.\n' }),
   );

@@ -113,6 +113,10 @@ test('a cashier is added by two admins: one asks, another approves with a code, 
     `${wanjiru}: role_granted`,
     `${otieno}: role_granted`,
   ]);
+  const { rows } = await sql<{ values: object }>`
+    select values from outbox where template = 'role_given' order by id desc limit 1
+  `.execute(house.db);
+  expect(rows[0]?.values).toMatchObject({ cashier: '0712345678' });
   // The question is over, and the code is worth nothing more.
   expect((await house.writes(otieno, `RQ1 ${code}`))[0]).toMatch(/^RQ1 is settled already/);
   expect(await transaction(async (tx) => spendCode(tx, keyed, await otienoId(), code))).toEqual({
@@ -319,5 +323,28 @@ test('codes are made for admins alone', async () => {
   const { rows } = await sql`
     select from one_time_codes where person_id = ${cashier}
   `.execute(house.db);
+  expect(rows).toEqual([]);
+});
+
+test('what a removed admin had asked for is over, and another asks for it anew', async () => {
+  await withThirdAdmin(house);
+  const ask_as = async (msisdn: string) => {
+    await house.writes(msisdn, 'add officer 0712000077 Zuhura');
+    return (await house.writes(msisdn, '1'))[0];
+  };
+  expect(await ask_as(halima)).toMatch(/^The other admins are asked/);
+  // It waits for Wanjiru, and is not hers.
+  expect(await ask_as(wanjiru)).toMatch(
+    /^Another request about this waits for an admin\. Write AP/,
+  );
+  expect(await ask_as(halima)).toMatch(/^The other admins are asked/);
+  expect(await approve(await ask('admin', halima, 'revoke'), otieno)).toBe('right');
+  expect(await ask_as(wanjiru)).toMatch(/^The other admins are asked/);
+  // The configuration takes one out.
+  await sql`delete from people_requests where state = 'waiting'`.execute(house.db);
+  await transaction((tx) => keepConfiguredAdmins(tx, [wanjiru, otieno]));
+  expect(await ask_as(wanjiru)).toMatch(/^The other admins are asked/);
+  await transaction((tx) => keepConfiguredAdmins(tx, [otieno, halima]));
+  const { rows } = await sql`select from people_requests where state = 'waiting'`.execute(house.db);
   expect(rows).toEqual([]);
 });
