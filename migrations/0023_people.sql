@@ -74,3 +74,6 @@ alter table outbox add check (to_msisdn is null or (channel is not null and chan
 -- Whether what is answered next must not be kept, and whether digits answer it: as of sessions.
 alter table questions add column awaits_secret boolean not null default false;
 alter table questions add column takes_digits boolean not null default false;
+
+-- What waits for somebody who was found to be another is handed on: looked for every two seconds, from them.
+create index people_merged on people (id) where merged_into is not null;
